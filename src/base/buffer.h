@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_BASE_BUFFER_H
+#define ROWSIEVE_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* Bytes that somebody else owns; not terminated. A NULL data with length 0 is "no value" where a header says so. */
+struct slice {
+	const char *data;
+	size_t length;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+bool slice_equal(struct slice a, struct slice b);
+struct slice slice_from_string(const char *text);
+
+/* A growing run of bytes. Zero-initialised is empty; buffer_free() makes it so again. */
+struct buffer {
+	char *data;
+	size_t length;
+	size_t capacity;
+};
+
+/* Makes room for `more` bytes behind the length; pointers into data may move. RESULT_NO_MEMORY leaves it as it was. */
+enum result buffer_reserve(struct buffer *buffer, size_t more) WARN_UNUSED;
+enum result buffer_append(struct buffer *buffer, const void *bytes, size_t count) WARN_UNUSED;
+enum result buffer_append_string(struct buffer *buffer, const char *text) WARN_UNUSED;
+enum result buffer_printf(struct buffer *buffer, const char *format, ...) WARN_UNUSED PRINTF_LIKE(2, 3);
+
+/* Drops the first `count` bytes and moves the rest down. */
+void buffer_consume(struct buffer *buffer, size_t count);
+void buffer_free(struct buffer *buffer);
+
+#endif
