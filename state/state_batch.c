@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "state_internal.h"
+#include "state_manifest.h"
+#include "state_record.h"
+#include "state_writer.h"
+
+/* The pending record: these fields, then the marks. */
+struct record {
+	struct state_pending pending;
+	uint32_t run; /* 0 when the batch has no digests */
+	uint32_t mark_count;
+};
+
+static struct state_key pending_key(uint32_t dataset)
+{
+	struct state_key key = {0};
+	state_codec_key_u32(&key, dataset);
+	return key;
+}
+
+static void encode_mark(struct state_encoder *encoder, const struct state_mark *mark)
+{
+	state_codec_put_bytes(encoder, mark->member.delivery, STATE_ID_SIZE);
+	state_codec_put_u32(encoder, mark->member.index);
+	state_record_put_member(encoder, &mark->member);
+	state_codec_put_u64(encoder, mark->rejects_length);
+	state_codec_put_u8(encoder, mark->has_content);
+	if (!mark->has_content)
+		return;
+	state_codec_put_bytes(encoder, mark->content.head, sizeof(mark->content.head));
+	state_codec_put_bytes(encoder, mark->content.whole, sizeof(mark->content.whole));
+	state_record_put_content(encoder, &mark->content);
+}
+
+static void decode_mark(struct state_decoder *decoder, uint32_t dataset, struct state_mark *mark)
+{
+	state_codec_get_bytes(decoder, mark->member.delivery, STATE_ID_SIZE);
+	mark->member.index = state_codec_get_u32(decoder);
+	state_record_get_member(decoder, &mark->member);
+	mark->rejects_length = state_codec_get_u64(decoder);
+	mark->has_content = state_codec_get_choice(decoder, false, true) != 0;
+	if (!mark->has_content)
+		return;
+	mark->content.dataset = dataset;
+	state_codec_get_bytes(decoder, mark->content.head, sizeof(mark->content.head));
+	state_codec_get_bytes(decoder, mark->content.whole, sizeof(mark->content.whole));
+	state_record_get_content(decoder, &mark->content);
+}
+
+static struct record decode_record(struct state_decoder *decoder)
+{
+	struct record record;
+	record.pending.seq = state_codec_get_u64(decoder);
+	state_codec_get_bytes(decoder, record.pending.batch_id, sizeof(record.pending.batch_id));
+	record.pending.schema_version = state_codec_get_u32(decoder);
+	record.pending.digest_count = state_codec_get_u64(decoder);
+	record.run = state_codec_get_u32(decoder);
+	record.mark_count = state_codec_get_u32(decoder);
+	if ((record.run == 0) != (record.pending.digest_count == 0))
+		decoder->damaged = true;
+	return record;
+}
+
+static enum state_result no_pending(struct state_txn *txn, uint32_t dataset)
+{
+	struct state_key key = pending_key(dataset);
+	MDB_val value;
+	enum state_result result = state_txn_get(txn, STATE_TABLE_PENDING, &key, &value);
+	if (result == STATE_OK)
+		return state_txn_fail(txn, STATE_MISUSE,
+		                      "dataset %u of the state has a batch pending already", dataset);
+	return result == STATE_NOT_FOUND ? STATE_OK : result;
+}
+
+/* What promotion will need, so that it cannot fail over it: the delivery exists, the content is the
+ * dataset's. */
+static enum state_result check_marks(struct state_txn *txn, uint32_t dataset, const struct state_mark *marks,
+                                     size_t count)
+{
+	if (count > UINT32_MAX)
+		return state_txn_fail(txn, STATE_MISUSE, "a batch has too many marks");
+	for (size_t i = 0; i < count; i++) {
+		struct state_delivery delivery;
+		enum state_result result = state_delivery_get(txn, marks[i].member.delivery, &delivery);
+		if (result == STATE_NOT_FOUND)
+			return state_txn_fail(txn, STATE_MISUSE,
+			                      "a mark names a delivery that the state does not know");
+		if (result != STATE_OK)
+			return result;
+		if (marks[i].has_content && marks[i].content.dataset != dataset)
+			return state_txn_fail(txn, STATE_MISUSE,
+			                      "a mark's content is of dataset %u, its batch of %u",
+			                      marks[i].content.dataset, dataset);
+	}
+	return STATE_OK;
+}
+
+static enum state_result check_batch(struct state_txn *txn, const struct state_batch *batch)
+{
+	struct state_dataset dataset;
+	enum state_result result = state_dataset_find(txn, batch->dataset, &dataset);
+	if (result == STATE_NOT_FOUND)
+		return state_txn_fail(txn, STATE_MISUSE, "the state has no dataset %u", batch->dataset);
+	if (result == STATE_OK)
+		result = no_pending(txn, batch->dataset);
+	if (result != STATE_OK)
+		return result;
+	if (batch->seq != dataset.seq + 1)
+		return state_txn_fail(
+		    txn, STATE_MISUSE, "batch %llu of dataset '%s' does not follow batch %llu",
+		    (unsigned long long)batch->seq, dataset.name, (unsigned long long)dataset.seq);
+	for (size_t i = 1; i < batch->digest_count; i++)
+		if (state_digest_compare(batch->digests[i - 1], batch->digests[i]) >= 0)
+			return state_txn_fail(txn, STATE_MISUSE, "the digests of a batch do not rise");
+	return check_marks(txn, batch->dataset, batch->marks, batch->mark_count);
+}
+
+static enum state_result write_run(struct state_txn *txn, const struct state_batch *batch, uint32_t *run)
+{
+	*run = 0;
+	if (batch->digest_count == 0)
+		return STATE_OK;
+	struct state_writer writer;
+	enum state_result result =
+	    state_writer_begin(&writer, txn, batch->dataset, STATE_RUN_PENDING, batch->digest_count);
+	if (result == STATE_OK)
+		result = state_writer_add(&writer, txn, batch->digests, batch->digest_count);
+	if (result == STATE_OK)
+		result = state_writer_finish(&writer, txn);
+	*run = writer.run.run;
+	state_writer_discard(&writer);
+	return result;
+}
+
+enum state_result state_batch_put(struct state_txn *txn, const struct state_batch *batch)
+{
+	uint32_t run;
+	enum state_result result = check_batch(txn, batch);
+	if (result == STATE_OK)
+		result = write_run(txn, batch, &run);
+	if (result != STATE_OK)
+		return result;
+	struct state_key key = pending_key(batch->dataset);
+	struct state_encoder encoder = state_codec_encode();
+	state_codec_put_u64(&encoder, batch->seq);
+	state_codec_put_bytes(&encoder, batch->batch_id, sizeof(batch->batch_id));
+	state_codec_put_u32(&encoder, batch->schema_version);
+	state_codec_put_u64(&encoder, batch->digest_count);
+	state_codec_put_u32(&encoder, run);
+	state_codec_put_u32(&encoder, (uint32_t)batch->mark_count);
+	for (size_t i = 0; i < batch->mark_count; i++)
+		encode_mark(&encoder, &batch->marks[i]);
+	return state_txn_put_record(txn, STATE_TABLE_PENDING, &key, &encoder);
+}
+
+enum state_result state_batch_pending(struct state_txn *txn, uint32_t dataset, struct state_pending *out)
+{
+	struct state_key key = pending_key(dataset);
+	MDB_val value;
+	enum state_result result = state_txn_get(txn, STATE_TABLE_PENDING, &key, &value);
+	if (result != STATE_OK)
+		return result;
+	struct state_decoder decoder = state_codec_decode(value.mv_data, value.mv_size);
+	*out = decode_record(&decoder).pending;
+	return decoder.damaged ? state_txn_fail_corrupt(txn, STATE_TABLE_PENDING) : STATE_OK;
+}
+
+/*
+ * The reject file belongs to the delivery, whose members may feed several datasets with batches of their own:
+ * the longest length that any of them made live holds.
+ */
+static enum state_result apply_mark(struct state_txn *txn, const struct state_mark *mark)
+{
+	struct state_delivery delivery;
+	enum state_result result = state_delivery_get(txn, mark->member.delivery, &delivery);
+	if (result == STATE_NOT_FOUND)
+		return state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	if (result == STATE_OK && mark->rejects_length > delivery.rejects_length) {
+		delivery.rejects_length = mark->rejects_length;
+		result = state_delivery_put(txn, &delivery);
+	}
+	if (result == STATE_OK)
+		result = state_delivery_put_member(txn, &mark->member);
+	if (result == STATE_OK && mark->has_content)
+		result = state_delivery_put_content(txn, &mark->content);
+	return result;
+}
+
+enum state_result state_batch_apply_marks(struct state_txn *txn, uint32_t dataset,
+                                          const struct state_mark *marks, size_t count)
+{
+	enum state_result result = no_pending(txn, dataset);
+	if (result == STATE_OK)
+		result = check_marks(txn, dataset, marks, count);
+	for (size_t i = 0; i < count && result == STATE_OK; i++)
+		result = apply_mark(txn, &marks[i]);
+	return result;
+}
+
+/* A copy of the pending record: what is read in a write transaction may move when that one writes.
+ * free(*bytes). */
+static enum state_result copy_record(struct state_txn *txn, uint32_t dataset, uint8_t **bytes, size_t *size)
+{
+	struct state_key key = pending_key(dataset);
+	MDB_val value;
+	enum state_result result = state_txn_get(txn, STATE_TABLE_PENDING, &key, &value);
+	if (result != STATE_OK)
+		return result;
+	*size = value.mv_size;
+	*bytes = malloc(value.mv_size + 1);
+	if (*bytes == NULL)
+		return state_txn_fail(txn, STATE_NO_MEMORY, "no memory for a batch record of the state");
+	memcpy(*bytes, value.mv_data, value.mv_size);
+	return STATE_OK;
+}
+
+/* The run that the record names, which must be as the record's put left it. */
+static enum state_result pending_run(struct state_txn *txn, uint32_t dataset, const struct record *record,
+                                     struct state_manifest *run)
+{
+	enum state_result result = state_manifest_get(txn, dataset, record->run, run);
+	if (result == STATE_NOT_FOUND || (result == STATE_OK && (run->state != STATE_RUN_PENDING ||
+	                                                         run->rows != record->pending.digest_count)))
+		return state_txn_fail_corrupt(txn, STATE_TABLE_MANIFEST);
+	return result;
+}
+
+static enum state_result delete_record(struct state_txn *txn, uint32_t dataset)
+{
+	struct state_key key = pending_key(dataset);
+	return state_txn_delete(txn, STATE_TABLE_PENDING, &key);
+}
+
+static enum state_result promote_run(struct state_txn *txn, uint32_t dataset, const struct record *record)
+{
+	if (record->run == 0)
+		return STATE_OK;
+	struct state_manifest run;
+	enum state_result result = pending_run(txn, dataset, record, &run);
+	return result == STATE_OK ? state_manifest_set_state(txn, &run, STATE_RUN_LIVE) : result;
+}
+
+static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, const struct record *record)
+{
+	struct state_dataset dataset;
+	enum state_result result = state_dataset_find(txn, id, &dataset);
+	if (result == STATE_NOT_FOUND || (result == STATE_OK && record->pending.seq != dataset.seq + 1))
+		return state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	if (result != STATE_OK)
+		return result;
+	dataset.seq = record->pending.seq;
+	memcpy(dataset.batch_id, record->pending.batch_id, sizeof(dataset.batch_id));
+	dataset.rows += record->pending.digest_count;
+	return state_dataset_put(txn, &dataset);
+}
+
+static enum state_result promote_marks(struct state_txn *txn, uint32_t dataset, struct state_decoder *decoder,
+                                       uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct state_mark mark;
+		decode_mark(decoder, dataset, &mark);
+		if (decoder->damaged)
+			break;
+		enum state_result result = apply_mark(txn, &mark);
+		if (result != STATE_OK)
+			return result;
+	}
+	return state_codec_end(decoder) ? STATE_OK : state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+}
+
+enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset)
+{
+	uint8_t *bytes = NULL;
+	size_t size;
+	enum state_result result = copy_record(txn, dataset, &bytes, &size);
+	if (result != STATE_OK)
+		return result;
+	struct state_decoder decoder = state_codec_decode(bytes, size);
+	struct record record = decode_record(&decoder);
+	if (decoder.damaged)
+		result = state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	if (result == STATE_OK)
+		result = promote_run(txn, dataset, &record);
+	if (result == STATE_OK)
+		result = promote_dataset(txn, dataset, &record);
+	if (result == STATE_OK)
+		result = promote_marks(txn, dataset, &decoder, record.mark_count);
+	free(bytes);
+	return result == STATE_OK ? delete_record(txn, dataset) : result;
+}
+
+enum state_result state_batch_discard(struct state_txn *txn, uint32_t dataset)
+{
+	struct state_key key = pending_key(dataset);
+	MDB_val value;
+	enum state_result result = state_txn_get(txn, STATE_TABLE_PENDING, &key, &value);
+	if (result != STATE_OK)
+		return result;
+	struct state_decoder decoder = state_codec_decode(value.mv_data, value.mv_size);
+	struct record record = decode_record(&decoder);
+	if (decoder.damaged)
+		return state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	if (record.run != 0) {
+		struct state_manifest run;
+		size_t budget = SIZE_MAX;
+		result = pending_run(txn, dataset, &record, &run);
+		if (result == STATE_OK)
+			result = state_manifest_remove(txn, &run, &budget);
+	}
+	return result == STATE_OK ? delete_record(txn, dataset) : result;
+}
