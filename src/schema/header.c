@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schema/header.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+typedef char name_text[SCHEMA_NAME_MAX + 1];
+
+struct resolver {
+	const struct slice *header;
+	size_t count;
+	struct header_name *names; /* of no text yet while it is "" */
+	name_text *bases; /* what a field would be called if it stood alone; "" where that is too long */
+};
+
+enum match {
+	MATCH_SOURCE,
+	MATCH_SOURCE_NAME,
+	MATCH_TABLE_NAME,
+};
+
+static void make_bases(struct resolver *resolver)
+{
+	for (size_t i = 0; i < resolver->count; i++) {
+		char *base = resolver->bases[i];
+		if (schema_name(base, resolver->header[i]))
+			continue;
+		if (base[0] == '\0')
+			snprintf(base, sizeof resolver->bases[i], "column_%zu", i + 1);
+		else
+			base[0] = '\0';
+	}
+}
+
+static bool is_claimed(const struct resolver *resolver, const struct schema_declared *declared)
+{
+	for (size_t i = 0; i < resolver->count; i++)
+		if (resolver->names[i].declared == declared)
+			return true;
+	return false;
+}
+
+/* The first field that nobody claimed and that matches; resolver->count when there is none. */
+static size_t find_field(const struct resolver *resolver, const struct schema_declared *declared,
+                         enum match match)
+{
+	struct slice source = slice_from_string(declared->source);
+	name_text name;
+	if ((match == MATCH_SOURCE_NAME && !schema_name(name, source)) ||
+	    (match == MATCH_TABLE_NAME && !schema_declared_name(name, declared)))
+		return resolver->count;
+	for (size_t i = 0; i < resolver->count; i++) {
+		if (resolver->names[i].declared != NULL)
+			continue;
+		if (match == MATCH_SOURCE ? slice_equal(resolver->header[i], source)
+		                          : schema_same_name(resolver->bases[i], name))
+			return i;
+	}
+	return resolver->count;
+}
+
+static void claim_declared(struct resolver *resolver, const struct schema_spec *spec)
+{
+	for (enum match match = MATCH_SOURCE; match <= MATCH_TABLE_NAME; match++) {
+		for (size_t i = 0; i < spec->count; i++) {
+			const struct schema_declared *declared = &spec->columns[i];
+			if (is_claimed(resolver, declared))
+				continue;
+			size_t field = find_field(resolver, declared, match);
+			if (field < resolver->count)
+				resolver->names[field].declared = declared;
+		}
+	}
+}
+
+static bool is_taken(const struct resolver *resolver, const char *text)
+{
+	for (size_t i = 0; i < resolver->count; i++)
+		if (schema_same_name(resolver->names[i].text, text))
+			return true;
+	return false;
+}
+
+static enum result name_declared(struct resolver *resolver, struct error *error)
+{
+	for (size_t i = 0; i < resolver->count; i++) {
+		const struct schema_declared *declared = resolver->names[i].declared;
+		if (declared == NULL)
+			continue;
+		name_text name;
+		if (!schema_declared_name(name, declared))
+			return error_set(error, RESULT_CONFIG, "column '%s' needs a name of 1 to %d bytes",
+			                 declared->source, SCHEMA_NAME_MAX);
+		if (declared->formats.count > TYPE_FORMATS_MAX)
+			return error_set(error, RESULT_CONFIG, "column '%s' has more than %d formats",
+			                 declared->source, TYPE_FORMATS_MAX);
+		if (is_taken(resolver, name))
+			return error_set(error, RESULT_CONFIG, "two declared columns are called '%s'", name);
+		memcpy(resolver->names[i].text, name, sizeof name);
+	}
+	return RESULT_OK;
+}
+
+static enum result fail_too_long(const struct resolver *resolver, size_t field, struct error *error)
+{
+	enum { SHOWN = 80 };
+	struct slice text = resolver->header[field];
+	return error_set(error, RESULT_INVALID,
+	                 "the name of column %zu, '%.*s', would be longer than %d characters", field + 1,
+	                 (int)(text.length < SHOWN ? text.length : SHOWN), text.data, SCHEMA_NAME_MAX);
+}
+
+static enum result name_undeclared(struct resolver *resolver, struct error *error)
+{
+	for (size_t i = 0; i < resolver->count; i++) {
+		if (resolver->names[i].declared != NULL)
+			continue;
+		if (resolver->bases[i][0] == '\0')
+			return fail_too_long(resolver, i, error);
+		if (!is_taken(resolver, resolver->bases[i]))
+			memcpy(resolver->names[i].text, resolver->bases[i], sizeof resolver->names[i].text);
+	}
+	return RESULT_OK;
+}
+
+/* Counts on from the number of equal names before, so that a header of one name thousands of times stays
+ * cheap. */
+static size_t first_suffix(const struct resolver *resolver, size_t field)
+{
+	size_t suffix = 1;
+	for (size_t i = 0; i < field; i++)
+		suffix += schema_same_name(resolver->bases[i], resolver->bases[field]);
+	return suffix < 2 ? 2 : suffix;
+}
+
+static enum result name_repeated(struct resolver *resolver, struct error *error)
+{
+	for (size_t i = 0; i < resolver->count; i++) {
+		char *text = resolver->names[i].text;
+		if (text[0] != '\0')
+			continue;
+		char candidate[SCHEMA_NAME_MAX + 32];
+		size_t suffix = first_suffix(resolver, i);
+		do {
+			int length =
+			    snprintf(candidate, sizeof candidate, "%s_%zu", resolver->bases[i], suffix++);
+			if (length > SCHEMA_NAME_MAX)
+				return fail_too_long(resolver, i, error);
+		} while (is_taken(resolver, candidate));
+		strcpy(text, candidate);
+	}
+	return RESULT_OK;
+}
+
+enum result header_names(struct header_name **out, const struct schema_spec *spec, const struct slice *header,
+                         size_t count, struct error *error)
+{
+	CLEANUP_FREE struct header_name *names = calloc(count + 1, sizeof *names);
+	CLEANUP_FREE name_text *bases = calloc(count + 1, sizeof *bases);
+	if (names == NULL || bases == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	struct resolver resolver = {header, count, names, bases};
+	make_bases(&resolver);
+	claim_declared(&resolver, spec);
+	enum result result = name_declared(&resolver, error);
+	if (result == RESULT_OK)
+		result = name_undeclared(&resolver, error);
+	if (result == RESULT_OK)
+		result = name_repeated(&resolver, error);
+	if (result == RESULT_OK)
+		*out = STEAL(names);
+	return result;
+}

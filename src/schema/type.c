@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schema/type.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistr.h>
+
+#include "schema/date.h"
+
+static_assert((int)TYPE_SCRATCH_SIZE >= (int)DATE_TEXT_SIZE, "every canonical date fits the scratch bytes");
+
+enum { LENGTH_MAX = 999999999 };
+
+/* True where all of the text was read, up to the %n that set `end`. */
+static bool is_whole(const char *text, int end)
+{
+	return end > 0 && text[end] == '\0';
+}
+
+enum result type_parse(struct type *type, const char *text, struct error *error)
+{
+	static const struct {
+		const char *text;
+		enum type_kind kind;
+	} plain[] = {
+	    {"text", TYPE_TEXT}, {"integer", TYPE_INTEGER}, {"date", TYPE_DATE}, {"datetime", TYPE_DATETIME}};
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+		if (strcmp(text, plain[i].text) != 0)
+			continue;
+		*type = (struct type){.kind = plain[i].kind};
+		return RESULT_OK;
+	}
+	unsigned length, precision, scale;
+	int end = 0;
+	if (sscanf(text, "text(%9u)%n", &length, &end) == 1 && is_whole(text, end)) {
+		if (length < 1 || length > LENGTH_MAX)
+			return error_set(error, RESULT_CONFIG, "type '%s': a text holds 1 to %d characters",
+			                 text, LENGTH_MAX);
+		*type = (struct type){.kind = TYPE_TEXT, .length = length};
+		return RESULT_OK;
+	}
+	if (sscanf(text, "decimal(%9u,%9u)%n", &precision, &scale, &end) == 2 && is_whole(text, end)) {
+		if (precision < 1 || precision > TYPE_PRECISION_MAX || scale > precision ||
+		    scale > TYPE_SCALE_MAX)
+			return error_set(error, RESULT_CONFIG,
+			                 "type '%s': at most %d digits, of them at most %d behind the point",
+			                 text, TYPE_PRECISION_MAX, TYPE_SCALE_MAX);
+		*type = (struct type){
+		    .kind = TYPE_DECIMAL, .precision = (uint16_t)precision, .scale = (uint16_t)scale};
+		return RESULT_OK;
+	}
+	return error_set(error, RESULT_CONFIG,
+	                 "type '%s' is none of integer, decimal(p,s), date, datetime, text, text(n)", text);
+}
+
+static unsigned precision_of(const struct type *type)
+{
+	return type->precision > 0 ? type->precision : TYPE_PRECISION_MAX;
+}
+
+void type_text(char text[TYPE_TEXT_MAX], const struct type *type)
+{
+	switch (type->kind) {
+	case TYPE_TEXT:
+		if (type->length > 0)
+			snprintf(text, TYPE_TEXT_MAX, "text(%" PRIu32 ")", type->length);
+		else
+			strcpy(text, "text");
+		return;
+	case TYPE_INTEGER:
+		strcpy(text, "integer");
+		return;
+	case TYPE_DECIMAL:
+		snprintf(text, TYPE_TEXT_MAX, "decimal(%u,%u)", precision_of(type), (unsigned)type->scale);
+		return;
+	case TYPE_DATE:
+		strcpy(text, "date");
+		return;
+	case TYPE_DATETIME:
+		strcpy(text, "datetime");
+		return;
+	}
+	strcpy(text, "?");
+}
+
+enum result type_check_format(const char *format, enum type_kind kind, struct error *error)
+{
+	return date_check_format(format, kind == TYPE_DATETIME, error);
+}
+
+bool type_is_null(const struct type *type, struct slice field)
+{
+	if (field.length == 0)
+		return true;
+	if (type->kind == TYPE_TEXT || (field.data[0] != 'N' && field.data[0] != 'n'))
+		return false;
+	switch (field.length) {
+	case 2:
+		return memcmp(field.data, "NA", 2) == 0;
+	case 3:
+		return memcmp(field.data, "N/A", 3) == 0 || memcmp(field.data, "NaN", 3) == 0;
+	case 4:
+		return memcmp(field.data, "NULL", 4) == 0 || memcmp(field.data, "null", 4) == 0 ||
+		       memcmp(field.data, "None", 4) == 0;
+	default:
+		return false;
+	}
+}
+
+static size_t count_digits(const char *text, size_t left)
+{
+	size_t count = 0;
+	while (count < left && text[count] >= '0' && text[count] <= '9')
+		count++;
+	return count;
+}
+
+static bool fits_64_bits(const char *digits, size_t count, bool is_negative)
+{
+	static const char highest[] = "9223372036854775807";
+	static const char lowest[] = "9223372036854775808";
+	if (count != sizeof highest - 1)
+		return count < sizeof highest - 1;
+	return memcmp(digits, is_negative ? lowest : highest, count) <= 0;
+}
+
+bool type_scan_number(struct type_number *number, struct slice field)
+{
+	const char *at = field.data;
+	size_t left = field.length;
+	*number = (struct type_number){.is_negative = left > 0 && *at == '-'};
+	at += number->is_negative;
+	left -= number->is_negative;
+	size_t before = count_digits(at, left);
+	if (before == 0 || (*at == '0' && before > 1))
+		return false;
+	number->integer_digits = *at == '0' ? 0 : before;
+	number->has_point = before < left;
+	if (!number->has_point) {
+		number->is_zero = number->integer_digits == 0;
+		number->fits_integer = fits_64_bits(at, before, number->is_negative);
+		return true;
+	}
+	const char *fraction = at + before + 1;
+	number->scale = left - before - 1;
+	if (at[before] != '.' || number->scale == 0 || count_digits(fraction, number->scale) != number->scale)
+		return false;
+	number->short_scale = number->scale;
+	while (number->short_scale > 0 && fraction[number->short_scale - 1] == '0')
+		number->short_scale--;
+	number->is_zero = number->integer_digits == 0 && number->short_scale == 0;
+	return true;
+}
+
+/* Control characters are data, but a NUL ends a string somewhere on the way to every table. */
+static bool is_plain_ascii(struct slice text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	const uint64_t tops = UINT64_C(0x8080808080808080);
+	size_t i = 0;
+	for (; i + sizeof(uint64_t) <= text.length; i += sizeof(uint64_t)) {
+		uint64_t word;
+		memcpy(&word, text.data + i, sizeof word);
+		if (((word | (word - ones)) & tops) != 0) /* a byte above 127, or a NUL */
+			return false;
+	}
+	for (; i < text.length; i++)
+		if ((signed char)text.data[i] <= 0)
+			return false;
+	return true;
+}
+
+static const char *text_fault(const struct type *type, struct slice field)
+{
+	if (is_plain_ascii(field))
+		return type->length > 0 && field.length > type->length ? "text longer than declared" : NULL;
+	if (memchr(field.data, '\0', field.length) != NULL)
+		return "text with a NUL byte";
+	const uint8_t *bytes = (const uint8_t *)field.data;
+	if (u8_check(bytes, field.length) != NULL)
+		return "invalid UTF-8";
+	if (type->length > 0 && field.length > type->length && u8_mbsnlen(bytes, field.length) > type->length)
+		return "text longer than declared";
+	return NULL;
+}
+
+static const char *integer_fault(struct slice *canonical, struct slice field)
+{
+	struct type_number number;
+	if (!type_scan_number(&number, field) || number.has_point)
+		return "not an integer";
+	if (!number.fits_integer)
+		return "integer beyond 64 bits";
+	*canonical = number.is_zero ? SLICE("0") : field;
+	return NULL;
+}
+
+static const char *decimal_fault(struct slice *canonical, const struct type *type, struct slice field)
+{
+	struct type_number number;
+	if (!type_scan_number(&number, field))
+		return "not a decimal";
+	if (number.short_scale > type->scale)
+		return "more digits behind the point than declared";
+	if (number.integer_digits > precision_of(type) - type->scale)
+		return "more digits before the point than declared";
+	size_t dropped = number.scale - number.short_scale + (number.has_point && number.short_scale == 0);
+	*canonical = number.is_zero ? SLICE("0") : (struct slice){field.data, field.length - dropped};
+	return NULL;
+}
+
+bool type_canonical(struct type_value *value, const struct type *type, const struct type_formats *formats,
+                    struct slice field, const char **reason)
+{
+	const char *fault = NULL;
+	size_t length;
+	switch (type->kind) {
+	case TYPE_TEXT:
+		value->text = field;
+		fault = text_fault(type, field);
+		break;
+	case TYPE_INTEGER:
+		fault = integer_fault(&value->text, field);
+		break;
+	case TYPE_DECIMAL:
+		fault = decimal_fault(&value->text, type, field);
+		break;
+	case TYPE_DATE:
+		length = date_canonical(value->scratch, field, formats);
+		value->text = (struct slice){value->scratch, length};
+		fault = length > 0 ? NULL : "not a date";
+		break;
+	case TYPE_DATETIME:
+		length = date_time_canonical(value->scratch, field, formats);
+		value->text = (struct slice){value->scratch, length};
+		if (length == 0)
+			fault = date_has_zone(field) ? "has a time zone" : "not a datetime";
+		break;
+	}
+	if (fault != NULL)
+		*reason = fault;
+	return fault == NULL;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/row.h"
+#include "schema/schema.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct schema_spec nothing_declared = {0};
+
+/* A header or a record from "a|b|c". */
+struct line {
+	struct slice fields[32];
+	size_t count;
+};
+
+static struct line line_of(const char *text)
+{
+	struct line line = {0};
+	for (;;) {
+		size_t length = strcspn(text, "|");
+		line.fields[line.count++] = (struct slice){text, length};
+		if (text[length] == '\0')
+			return line;
+		text += length + 1;
+	}
+}
+
+static size_t extend(struct schema *schema, const struct schema_spec *spec, const char *header)
+{
+	struct line line = line_of(header);
+	struct error error = {0};
+	size_t added;
+	cr_assert_eq(schema_extend(schema, spec, line.fields, line.count, &added, &error), RESULT_OK, "%s",
+	             error.message);
+	return added;
+}
+
+static struct schema *schema_of(const struct schema_spec *spec, const char *header)
+{
+	struct schema *schema = schema_new();
+	cr_assert_not_null(schema);
+	extend(schema, spec, header);
+	schema->version = 1;
+	return schema;
+}
+
+static struct schema_map map_of(const struct schema *schema, const struct schema_spec *spec,
+                                const char *header)
+{
+	struct line line = line_of(header);
+	struct error error = {0};
+	struct schema_map map;
+	cr_assert_eq(schema_map_header(&map, schema, spec, line.fields, line.count, &error), RESULT_OK, "%s",
+	             error.message);
+	return map;
+}
+
+static const struct schema_declared typed_columns[] = {
+    {.source = "id", .has_type = true, .type = {.kind = TYPE_INTEGER}},
+    {.source = "price", .has_type = true, .type = {.kind = TYPE_DECIMAL, .scale = 4}},
+    {.source = "day", .has_type = true, .type = {.kind = TYPE_DATE}},
+    {.source = "time", .has_type = true, .type = {.kind = TYPE_DATETIME}},
+    {.source = "city", .has_type = true, .type = {.kind = TYPE_TEXT, .length = 100}},
+    {.source = "note"},
+};
+static const struct schema_spec typed = {typed_columns, COUNT(typed_columns)};
+
+static struct row_digest digest_of(const struct schema *schema, const struct schema_map *map,
+                                   const struct slice *fields)
+{
+	static const uint8_t key[ROW_KEY_SIZE] = {7};
+	struct buffer row = {0};
+	struct schema_fault fault = {0};
+	cr_assert_eq(schema_row(schema, map, fields, map->field_count, &row, &fault), RESULT_OK, "%s %s",
+	             fault.column, fault.reason);
+	struct row_digest digest = row_digest((struct slice){row.data, row.length}, key);
+	buffer_free(&row);
+	return digest;
+}
+
+static bool same_digest(struct row_digest a, struct row_digest b)
+{
+	return a.hi == b.hi && a.lo == b.lo;
+}
+
+enum { CELLS = 6, CELL_MAX = 64 };
+
+/* Values of a row of the typed columns; a writing of it is any text of each that means the same. */
+struct values {
+	long id;
+	long price; /* in hundredths */
+	int year, month, day, second, fraction;
+	unsigned city;
+	bool is_null[CELLS];
+};
+
+static unsigned seed;
+
+static int below(int limit)
+{
+	return rand_r(&seed) % limit;
+}
+
+static struct values random_values(void)
+{
+	struct values values = {
+	    .id = below(2000) - 1000,
+	    .price = below(200000) - 100000,
+	    .year = 1969 + below(100),
+	    .month = below(12),
+	    .day = 1 + below(28),
+	    .second = below(60),
+	    .fraction = below(1000),
+	    .city = (unsigned)below(1000),
+	};
+	for (size_t i = 0; i < CELLS; i++)
+		values.is_null[i] = below(5) == 0;
+	return values;
+}
+
+static void write_date(char *text, const struct values *values)
+{
+	static const char *const months[] = {"January",   "February", "March",    "April",
+	                                     "May",       "June",     "July",     "August",
+	                                     "September", "October",  "November", "December"};
+	const char *month = months[values->month];
+	switch (below(5)) {
+	case 0:
+		sprintf(text, "%d-%02d-%02d", values->year, values->month + 1, values->day);
+		break;
+	case 1:
+		sprintf(text, "%d-%.3s-%02d", values->day, month, values->year % 100);
+		break;
+	case 2:
+		sprintf(text, "%02d %s %d", values->day, month, values->year);
+		break;
+	case 3:
+		sprintf(text, "%s %d, %d", month, values->day, values->year);
+		break;
+	default:
+		sprintf(text, "%d/%.3s/%d", values->day, month, values->year);
+	}
+}
+
+static void write_price(char *text, const struct values *values)
+{
+	long size = labs(values->price);
+	int length = sprintf(text, "%s%ld.%02ld", values->price < 0 ? "-" : "", size / 100, size % 100);
+	switch (below(3)) {
+	case 0:
+		strcpy(text + length, "000000");
+		break;
+	case 1:
+		while (text[length - 1] == '0')
+			text[--length] = '\0';
+		if (text[length - 1] == '.')
+			text[length - 1] = '\0';
+		break;
+	default:
+		break;
+	}
+}
+
+static void write_values(char text[CELLS][CELL_MAX], const struct values *values)
+{
+	static const char *const nulls[] = {"", "NA", "N/A", "NULL", "NaN", "null", "None"};
+	sprintf(text[0], "%ld", values->id);
+	write_price(text[1], values);
+	write_date(text[2], values);
+	sprintf(text[3], "%d-%02d-%02d%c10:00:%02d.%03d%s", values->year, values->month + 1, values->day,
+	        " T"[below(2)], values -> second, values -> fraction, below(2) > 0 ? "00" : "");
+	sprintf(text[4], "city %u \xe2\x82\xac", values->city);
+	sprintf(text[5], "%u", values->city);
+	for (size_t i = 0; i < CELLS; i++)
+		if (values->is_null[i])
+			strcpy(text[i], i < 4 ? nulls[below(COUNT(nulls))] : "");
+}
+
+static struct row_digest digest_of_writing(const struct schema *schema, const struct schema_map *map,
+                                           const struct values *values)
+{
+	char text[CELLS][CELL_MAX];
+	write_values(text, values);
+	struct slice fields[CELLS];
+	for (size_t i = 0; i < CELLS;
+	     i++) /* the typed columns were declared in the order of their ordinals */
+		fields[map->field[i]] = slice_from_string(text[i]);
+	return digest_of(schema, map, fields);
+}
+
+Test(identity, digest_does_not_depend_on_how_a_row_is_written)
+{
+	struct schema *schema = schema_of(&typed, "id|price|day|time|city|note");
+	struct schema_map maps[] = {
+	    map_of(schema, &typed, "id|price|day|time|city|note"),
+	    map_of(schema, &typed, "note|city|time|day|price|id"),
+	    map_of(schema, &typed, "Price|Note|ID|City|Time|Day"),
+	};
+	seed = 1;
+	for (int i = 0; i < 20000; i++) {
+		struct values values = random_values();
+		struct row_digest digest = digest_of_writing(schema, &maps[0], &values);
+		for (size_t j = 0; j < COUNT(maps); j++)
+			cr_assert(same_digest(digest, digest_of_writing(schema, &maps[j], &values)), "row %d",
+			          i);
+	}
+	for (size_t j = 0; j < COUNT(maps); j++)
+		schema_map_free(&maps[j]);
+	schema_free(schema);
+}
+
+static void change_one(struct values *values)
+{
+	size_t cell = (size_t)below(CELLS + 1);
+	if (cell == CELLS || values->is_null[cell]) {
+		cell %= CELLS;
+		values->is_null[cell] = !values->is_null[cell];
+		return;
+	}
+	switch (cell) {
+	case 0:
+		values->id = -values->id - 1;
+		break;
+	case 1:
+		values->price++;
+		break;
+	case 2:
+	case 3:
+		values->day = values->day % 28 + 1;
+		break;
+	default:
+		values->city++;
+	}
+}
+
+Test(identity, digest_changes_with_every_value)
+{
+	struct schema *schema = schema_of(&typed, "id|price|day|time|city|note");
+	struct schema_map map = map_of(schema, &typed, "id|price|day|time|city|note");
+	seed = 2;
+	for (int i = 0; i < 20000; i++) {
+		struct values values = random_values();
+		struct row_digest digest = digest_of_writing(schema, &map, &values);
+		change_one(&values);
+		cr_assert_not(same_digest(digest, digest_of_writing(schema, &map, &values)), "row %d", i);
+	}
+	schema_map_free(&map);
+	schema_free(schema);
+}
+
+Test(identity, value_in_another_column_is_another_row)
+{
+	struct schema *schema = schema_of(&nothing_declared, "a|b|c");
+	struct schema_map map = map_of(schema, &nothing_declared, "a|b|c");
+	struct line first = line_of("x||"), second = line_of("|x|"), joined = line_of("xy||"),
+		    apart = line_of("x|y|");
+	cr_expect_not(
+	    same_digest(digest_of(schema, &map, first.fields), digest_of(schema, &map, second.fields)));
+	cr_expect_not(
+	    same_digest(digest_of(schema, &map, joined.fields), digest_of(schema, &map, apart.fields)));
+	schema_map_free(&map);
+	schema_free(schema);
+}
+
+Test(identity, added_column_that_is_empty_leaves_a_row_the_same)
+{
+	struct schema *schema = schema_of(&nothing_declared, "a|b");
+	struct schema_map before = map_of(schema, &nothing_declared, "a|b");
+	extend(schema, &nothing_declared, "a|new|b");
+	struct schema_map after = map_of(schema, &nothing_declared, "a|new|b");
+	struct line old = line_of("1|2"), empty = line_of("1||2"), filled = line_of("1|x|2");
+	struct row_digest digest = digest_of(schema, &before, old.fields);
+	cr_expect(same_digest(digest, digest_of(schema, &after, empty.fields)));
+	cr_expect_not(same_digest(digest, digest_of(schema, &after, filled.fields)));
+	schema_map_free(&before);
+	schema_map_free(&after);
+	schema_free(schema);
+}
