@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_SOURCE_RECORD_H
+#define ROWSIEVE_SOURCE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/*
+ * CSV bytes to records, by libcsv: lenient about quotes, blanks kept, blank lines reported as records of no
+ * field. A record ends at LF, CRLF or a lone CR outside quotes. A UTF-8 byte order mark before the first
+ * record is dropped.
+ *
+ * A stray quote must not swallow the rest of the file. So a record that spans lines is taken only when it is
+ * quoted strictly, has the expected number of fields, ends before the end of input, and stays within
+ * max_field bytes a field and max_lines lines. Otherwise its first physical line alone is returned as broken,
+ * and reading resumes at the second. A record of one line is taken whatever its quotes, unless the input ends
+ * inside one.
+ *
+ * Memory is bounded: a record of more than 2 * max_field + 1 MiB raw bytes is broken too, and of a single
+ * line longer than that only so many bytes are kept.
+ */
+struct record_reader;
+
+struct record_options {
+	char delimiter;
+	char quote;         /* '\0': none, every quote is data */
+	size_t max_field;   /* bytes; a longer field breaks the record */
+	size_t max_columns; /* more fields break the record */
+	size_t max_lines;   /* physical lines a record may span */
+};
+
+/* Delivers bytes: up to `size` into bytes, *count = 0 at the end. */
+typedef enum result record_read_fn(void *context, void *bytes, size_t size, size_t *count,
+                                   struct error *error);
+
+enum record_fault {
+	RECORD_WHOLE = 0,
+	/* A quoted field does not end: the input, max_field or max_lines came first. */
+	RECORD_OPEN_QUOTE,
+	/* The record spans lines, but a quote stands where none can, or the field count is wrong. */
+	RECORD_STRAY_QUOTE,
+	/* A field of one line is longer than max_field, or the line than any record may be. */
+	RECORD_LONG_FIELD,
+	RECORD_MANY_COLUMNS,
+};
+
+/*
+ * `raw` is the record's bytes with its line end; of a broken one its first line, cut where that is longer
+ * than any record may be. Physical lines end at LF, CRLF and a lone CR, in quotes too.
+ */
+struct record {
+	enum record_fault fault;
+	struct slice raw;
+	const struct slice *fields; /* unquoted; NULL when broken */
+	size_t field_count;         /* 0: a blank line */
+	uint64_t number;            /* of the record, from 1 */
+	uint64_t line;              /* physical line it begins on, from 1 */
+	uint64_t end;               /* offset in the plain bytes behind it: a record boundary */
+};
+
+enum result record_open(struct record_reader **out, const struct record_options *options,
+                        record_read_fn *read, void *context, struct error *error) WARN_UNUSED;
+
+/* The number of fields that a record which spans lines must have; 0 (the beginning): any. */
+void record_expect_fields(struct record_reader *reader, size_t count);
+
+/* The next record; what it points to lives until the next call. RESULT_END behind the last. Errors are those
+ * of read(), and RESULT_NO_MEMORY. */
+enum result record_next(struct record_reader *reader, struct record *record, struct error *error) WARN_UNUSED;
+
+/* A short text for the fault, for the reject file. */
+const char *record_fault_text(enum record_fault fault);
+
+void record_close(struct record_reader *reader); /* NULL is fine */
+
+#endif
