@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/mysql_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sink/sql.h"
+
+enum {
+	VARCHAR_MAX = 16383, /* characters of utf8mb4 in 65535 bytes */
+	COLLATION_MAX = 64,
+};
+
+/* No other batch would make the server change its mind. */
+static enum result run_ddl(struct mysql_session *session, struct slice sql, struct error *error)
+{
+	enum result result = mysql_session_run(session, sql, NULL, error);
+	if (result != RESULT_REFUSED)
+		return result;
+	if (error != NULL)
+		error->result = RESULT_CONFIG;
+	return RESULT_CONFIG;
+}
+
+/* A query that ends in a table's name. */
+static enum result query_by_name(struct mysql_session *session, const char *query, const char *table,
+                                 MYSQL_RES **rows, struct error *error)
+{
+	if (session->handle == NULL)
+		return error_set(error, RESULT_UNREACHABLE, "%s: not connected", session->place);
+	CLEANUP_BUFFER struct buffer sql = {0};
+	if (buffer_append_string(&sql, query) != RESULT_OK ||
+	    mysql_session_append_text(session, &sql, slice_from_string(table)) != RESULT_OK)
+		return sql_no_memory(error);
+	return mysql_session_query(session, sql_text(&sql), rows, error);
+}
+
+enum result mysql_table_find(struct mysql_session *session, const char *table, bool *found,
+                             struct error *error)
+{
+	CLEANUP_ROWS MYSQL_RES *rows = NULL;
+	enum result result = query_by_name(session,
+	                                   "SELECT t.ENGINE, e.TRANSACTIONS FROM information_schema.TABLES t "
+	                                   "LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE "
+	                                   "WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME = ",
+	                                   table, &rows, error);
+	if (result != RESULT_OK)
+		return result;
+	MYSQL_ROW row = mysql_fetch_row(rows);
+	*found = row != NULL;
+	if (row == NULL || (row[1] != NULL && strcmp(row[1], "YES") == 0))
+		return RESULT_OK;
+	if (row[0] == NULL)
+		return error_set(error, RESULT_CONFIG, "%s: it is a view or damaged", session->place);
+	error_set(error, RESULT_CONFIG, "%s: its engine %s knows no transactions", session->place, row[0]);
+	error_hint(error, "ALTER TABLE `%s` ENGINE=InnoDB", table);
+	return RESULT_CONFIG;
+}
+
+enum result mysql_table_has_rows(struct mysql_session *session, const char *table, bool *has_rows,
+                                 struct error *error)
+{
+	CLEANUP_BUFFER struct buffer sql = {0};
+	CLEANUP_ROWS MYSQL_RES *rows = NULL;
+	if (buffer_append_string(&sql, "SELECT 1 FROM ") != RESULT_OK ||
+	    sql_append_identifier(&sql, table, '`') != RESULT_OK ||
+	    buffer_append_string(&sql, " LIMIT 1") != RESULT_OK)
+		return sql_no_memory(error);
+	enum result result = mysql_session_query(session, sql_text(&sql), &rows, error);
+	if (result == RESULT_OK)
+		*has_rows = mysql_num_rows(rows) > 0;
+	return result;
+}
+
+static enum result make_own(struct mysql_session *session, const char *table, struct slice ddl,
+                            struct error *error)
+{
+	bool found = false;
+	/* Looked at first: a user who may not CREATE can still use what another one has made. */
+	enum result result = mysql_table_find(session, table, &found, error);
+	if (result == RESULT_OK && !found)
+		result = run_ddl(session, ddl, error);
+	return sql_in_table(result, table, error);
+}
+
+#define NAME_TYPE "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL"
+#define ID_TYPE "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
+#define COUNT_TYPE "BIGINT UNSIGNED NOT NULL"
+
+enum result mysql_table_make_own(struct mysql_session *session, struct error *error)
+{
+	enum result result =
+	    make_own(session, "rowsieve_head",
+	             SLICE("CREATE TABLE IF NOT EXISTS rowsieve_head ("
+	                   "table_name " NAME_TYPE " PRIMARY KEY, dataset " NAME_TYPE ", sink_id " ID_TYPE
+	                   ", state_id " ID_TYPE ", secret_check " ID_TYPE ", fingerprint " ID_TYPE
+	                   ", epoch " COUNT_TYPE ", seq " COUNT_TYPE ", batch_id " ID_TYPE ") ENGINE=InnoDB"),
+	             error);
+	if (result == RESULT_OK)
+		result = make_own(session, "rowsieve_ledger",
+		                  SLICE("CREATE TABLE IF NOT EXISTS rowsieve_ledger ("
+		                        "table_name " NAME_TYPE ", seq " COUNT_TYPE ", batch_id " ID_TYPE
+		                        ", dataset " NAME_TYPE ", row_count " COUNT_TYPE
+		                        ", committed_at DATETIME(6) NOT NULL, PRIMARY KEY (table_name, seq)"
+		                        ") ENGINE=InnoDB"),
+		                  error);
+	return result;
+}
+
+/* Texts that differ in trailing blanks only are different rows, so a collation without padding where there is
+ * one. */
+static enum result find_collation(struct mysql_session *session, char collation[COLLATION_MAX],
+                                  struct error *error)
+{
+	CLEANUP_ROWS MYSQL_RES *rows = NULL;
+	enum result result = mysql_session_query(
+	    session,
+	    SLICE("SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN "
+	          "('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY COLLATION_NAME DESC LIMIT 1"),
+	    &rows, error);
+	if (result != RESULT_OK)
+		return result;
+	MYSQL_ROW row = mysql_fetch_row(rows);
+	const char *name =
+	    row == NULL || row[0] == NULL || strlen(row[0]) >= COLLATION_MAX ? "utf8mb4_bin" : row[0];
+	strcpy(collation, name);
+	return RESULT_OK;
+}
+
+static enum result append_type(struct buffer *sql, const struct type *type, const char *collation)
+{
+	switch (type->kind) {
+	case TYPE_INTEGER:
+		return buffer_append_string(sql, "BIGINT");
+	case TYPE_DECIMAL:
+		return buffer_printf(sql, "DECIMAL(%d,%d)",
+		                     type->precision == 0 ? TYPE_PRECISION_MAX : type->precision,
+		                     type->scale);
+	case TYPE_DATE:
+		return buffer_append_string(sql, "DATE");
+	case TYPE_DATETIME:
+		return buffer_append_string(sql, "DATETIME(6)");
+	case TYPE_TEXT:
+		break;
+	}
+	if (type->length > 0 && type->length <= VARCHAR_MAX)
+		return buffer_printf(sql, "VARCHAR(%u) CHARACTER SET utf8mb4 COLLATE %s", type->length,
+		                     collation);
+	return buffer_printf(sql, "LONGTEXT CHARACTER SET utf8mb4 COLLATE %s", collation);
+}
+
+static enum result append_column(struct buffer *sql, const struct schema_column *column,
+                                 const char *collation)
+{
+	if (sql_append_identifier(sql, column->name, '`') != RESULT_OK ||
+	    buffer_append(sql, " ", 1) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	return append_type(sql, &column->type, collation);
+}
+
+static enum result make_table(struct mysql_session *session, const char *table, const struct schema *schema,
+                              struct error *error)
+{
+	char collation[COLLATION_MAX];
+	enum result result = find_collation(session, collation, error);
+	if (result != RESULT_OK)
+		return result;
+	CLEANUP_BUFFER struct buffer sql = {0};
+	if (buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ") != RESULT_OK ||
+	    sql_append_identifier(&sql, table, '`') != RESULT_OK)
+		return sql_no_memory(error);
+	for (size_t i = 0; i < schema->count; i++) {
+		if (buffer_append(&sql, i == 0 ? "(" : ",", 1) != RESULT_OK ||
+		    append_column(&sql, &schema->columns[i], collation) != RESULT_OK)
+			return sql_no_memory(error);
+	}
+	if (buffer_printf(&sql, ") ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s", collation) !=
+	    RESULT_OK)
+		return sql_no_memory(error);
+	return run_ddl(session, sql_text(&sql), error);
+}
+
+/* Sets missing[i] for each column of the schema that the table lacks. */
+static enum result find_missing(struct mysql_session *session, const char *table, const struct schema *schema,
+                                bool *missing, struct error *error)
+{
+	CLEANUP_ROWS MYSQL_RES *rows = NULL;
+	enum result result = query_by_name(session,
+	                                   "SELECT COLUMN_NAME FROM information_schema.COLUMNS "
+	                                   "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+	                                   table, &rows, error);
+	if (result != RESULT_OK)
+		return result;
+	memset(missing, true, schema->count);
+	for (MYSQL_ROW row = mysql_fetch_row(rows); row != NULL; row = mysql_fetch_row(rows)) {
+		for (size_t i = 0; i < schema->count; i++) {
+			if (strcasecmp(schema->columns[i].name, row[0]) == 0)
+				missing[i] = false;
+		}
+	}
+	return RESULT_OK;
+}
+
+enum result mysql_table_ensure(struct mysql_session *session, const char *table, const struct schema *schema,
+                               struct error *error)
+{
+	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
+	if (missing == NULL)
+		return sql_no_memory(error);
+	bool found = false;
+	enum result result = mysql_table_find(session, table, &found, error);
+	if (result == RESULT_OK && !found)
+		result = make_table(session, table, schema, error);
+	if (result == RESULT_OK)
+		result = find_missing(session, table, schema, missing, error);
+	for (size_t i = 0; result == RESULT_OK && i < schema->count; i++) {
+		if (missing[i])
+			result = error_set(error, RESULT_CONFIG, "%s: it exists and has no column '%s'",
+			                   session->place, schema->columns[i].name);
+	}
+	return result;
+}
+
+enum result mysql_table_add_columns(struct mysql_session *session, const char *table,
+                                    const struct schema *schema, struct error *error)
+{
+	char collation[COLLATION_MAX];
+	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
+	if (missing == NULL)
+		return sql_no_memory(error);
+	enum result result = find_missing(session, table, schema, missing, error);
+	if (result != RESULT_OK || memchr(missing, true, schema->count) == NULL)
+		return result;
+	result = find_collation(session, collation, error);
+	if (result != RESULT_OK)
+		return result;
+	CLEANUP_BUFFER struct buffer sql = {0};
+	if (buffer_append_string(&sql, "ALTER TABLE ") != RESULT_OK ||
+	    sql_append_identifier(&sql, table, '`') != RESULT_OK)
+		return sql_no_memory(error);
+	const char *separator = " ";
+	for (size_t i = 0; i < schema->count; i++) {
+		if (!missing[i])
+			continue;
+		if (buffer_append_string(&sql, separator) != RESULT_OK ||
+		    buffer_append_string(&sql, "ADD COLUMN ") != RESULT_OK ||
+		    append_column(&sql, &schema->columns[i], collation) != RESULT_OK)
+			return sql_no_memory(error);
+		separator = ", ";
+	}
+	return run_ddl(session, sql_text(&sql), error);
+}

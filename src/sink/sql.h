@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_SINK_SQL_H
+#define ROWSIEVE_SINK_SQL_H
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "schema/schema.h"
+#include "sink/sink.h"
+
+/* What the SQL sinks have in common. */
+
+#define CLEANUP_BUFFER CLEANUP(buffer_free)
+
+/* RESULT_NO_MEMORY, with its message. */
+enum result sql_no_memory(struct error *error);
+
+/* Returns result, and puts the table's name before the message of a failure. */
+enum result sql_in_table(enum result result, const char *table, struct error *error);
+
+/* The bytes of a statement. */
+struct slice sql_text(const struct buffer *sql);
+
+/* The columns of rowsieve_head behind table_name, in the order of sql_parse_head(). Ids are 32 lower-case
+ * digits. */
+#define SQL_HEAD_COLUMNS "dataset, sink_id, state_id, secret_check, fingerprint, epoch, seq, batch_id"
+enum { SQL_HEAD_COLUMN_COUNT = 8 };
+
+/* Appends the name between two `quote` characters; those within it are doubled. */
+enum result sql_append_identifier(struct buffer *sql, const char *name, char quote) WARN_UNUSED;
+
+/* Appends the schema's column names, quoted, with commas between. */
+enum result sql_append_columns(struct buffer *sql, const struct schema *schema, char quote) WARN_UNUSED;
+
+/* RESULT_CONFIG for a name that a table of ours cannot bear. */
+enum result sql_check_table(const char *table, struct error *error) WARN_UNUSED;
+
+/* False when a value is missing or is not what this program writes. */
+bool sql_parse_head(struct sink_head *head, const char *const values[SQL_HEAD_COLUMN_COUNT]);
+
+/* The same head, wherever it stands: everything but epoch, seq and batch_id. */
+bool sql_same_head(const struct sink_head *a, const struct sink_head *b);
+
+/*
+ * Spreads a canonical row over cells[schema->count]; a missing value has data NULL, an empty one has not.
+ * False when the bytes are no row of this schema. The cells point into the row.
+ */
+bool sql_cells(struct slice *cells, const struct schema *schema, struct slice row);
+
+#endif

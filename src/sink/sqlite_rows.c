@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/sqlite_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sink/sql.h"
+
+static enum result prepare_insert(struct sqlite_database *database, const struct sink_batch *batch,
+                                  sqlite3_stmt **statement, struct error *error)
+{
+	CLEANUP_BUFFER struct buffer sql = {0};
+	/* OR ABORT overrides what a table made by others may say: no row is dropped or replaced in silence.
+	 */
+	if (buffer_append_string(&sql, "INSERT OR ABORT INTO ") != RESULT_OK ||
+	    sql_append_identifier(&sql, batch->table, '"') != RESULT_OK ||
+	    buffer_append(&sql, "(", 1) != RESULT_OK ||
+	    sql_append_columns(&sql, batch->schema, '"') != RESULT_OK ||
+	    buffer_append_string(&sql, ") VALUES (?") != RESULT_OK)
+		return sql_no_memory(error);
+	for (size_t i = 1; i < batch->schema->count; i++) {
+		if (buffer_append(&sql, ",?", 2) != RESULT_OK)
+			return sql_no_memory(error);
+	}
+	if (buffer_append(&sql, ")", 2) != RESULT_OK)
+		return sql_no_memory(error);
+	return sqlite_database_prepare(database, statement, sql.data, error);
+}
+
+/* Canonical integers fit 64 bits; anything else would be a row of another schema. */
+static bool parse_integer(sqlite3_int64 *number, struct slice text)
+{
+	char copy[24];
+	if (text.length == 0 || text.length >= sizeof copy)
+		return false;
+	memcpy(copy, text.data, text.length);
+	copy[text.length] = '\0';
+	char *end;
+	errno = 0;
+	*number = strtoll(copy, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+static enum result bind_row(struct sqlite_database *database, sqlite3_stmt *statement,
+                            const struct schema *schema, const struct slice *cells, struct error *error)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		int code;
+		int place = (int)i + 1;
+		sqlite3_int64 number;
+		if (cells[i].data == NULL)
+			code = sqlite3_bind_null(statement, place);
+		else if (schema->columns[i].type.kind != TYPE_INTEGER)
+			code = sqlite3_bind_text64(statement, place, cells[i].data, cells[i].length,
+			                           SQLITE_STATIC, SQLITE_UTF8);
+		else if (parse_integer(&number, cells[i]))
+			code = sqlite3_bind_int64(statement, place, number);
+		else
+			return error_set(error, RESULT_REFUSED, "column '%s' is given no integer",
+			                 schema->columns[i].name);
+		if (code != SQLITE_OK)
+			return sqlite_database_fail(database, error, "cannot bind");
+	}
+	return RESULT_OK;
+}
+
+static enum result insert_row(struct sqlite_database *database, sqlite3_stmt *statement, struct error *error)
+{
+	bool row;
+	enum result result = sqlite_database_step(database, statement, &row, error);
+	if (result == RESULT_OK && sqlite3_changes(database->handle) != 1)
+		result = error_set(error, RESULT_REFUSED, "a trigger of the table drops the row");
+	sqlite3_reset(statement);
+	return result;
+}
+
+enum result sqlite_rows_insert(struct sqlite_database *database, const struct sink_batch *batch,
+                               struct error *error)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	CLEANUP_FREE struct slice *cells = calloc(batch->schema->count + 1, sizeof *cells);
+	if (cells == NULL)
+		return sql_no_memory(error);
+	enum result result = prepare_insert(database, batch, &statement, error);
+	for (size_t i = 0; result == RESULT_OK && i < batch->row_count; i++) {
+		if (!sql_cells(cells, batch->schema, batch->rows[i]))
+			return error_set(error, RESULT_REFUSED,
+			                 "row %zu of the batch does not fit its schema", i + 1);
+		result = bind_row(database, statement, batch->schema, cells, error);
+		if (result == RESULT_OK)
+			result = insert_row(database, statement, error);
+	}
+	return result;
+}
