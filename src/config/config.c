@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "config/datasets.h"
+#include "config/keys.h"
+#include "config/reader.h"
+
+static const char default_path[] = "/etc/rowsieve/rowsieve.conf";
+
+enum { OWNED_MAX = 8 };
+
+/* The configuration and what its strings live in. */
+struct loaded {
+	struct config config; /* first: what callers hold is this */
+	cfg_t *tree;
+	char *owned[OWNED_MAX];
+	size_t owned_count;
+};
+
+/* NULL: no file. One that exists but cannot be looked at is taken, so that reading it says why. */
+static const char *choose_path(const char *path)
+{
+	if (path != NULL)
+		return path;
+	const char *environment = getenv("ROWSIEVE_CONFIG");
+	if (environment != NULL && environment[0] != '\0')
+		return environment;
+	bool is_missing = access(default_path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+	return is_missing ? NULL : default_path;
+}
+
+/* Takes ownership of `text`, which may be NULL for lack of memory. */
+static enum result own(struct loaded *loaded, const char **field, char *text)
+{
+	if (text == NULL)
+		return RESULT_NO_MEMORY;
+	loaded->owned[loaded->owned_count++] = text;
+	*field = text;
+	return RESULT_OK;
+}
+
+static enum result store_values(struct config *config, cfg_t *tree, struct error *error)
+{
+	for (size_t i = 0; i < keys_count; i++) {
+		const struct key *key = &keys_table[i];
+		if (key->size == 0)
+			continue;
+		bool is_root = strcmp(key->section, KEYS_ROOT) == 0;
+		const char *text = cfg_getstr(is_root ? tree : cfg_getsec(tree, key->section), key->name);
+		enum result result = text != NULL ? keys_store(key, text, config, error) : RESULT_OK;
+		if (result != RESULT_OK)
+			return result;
+	}
+	return RESULT_OK;
+}
+
+static enum result fill_paths(struct loaded *loaded)
+{
+	struct config *config = &loaded->config;
+	const struct {
+		const char **field;
+		const char *name;
+	} paths[] = {
+	    {&config->drop, "drop"},           {&config->done, "done"},
+	    {&config->rejected, "rejected"},   {&config->state, "state"},
+	    {&config->sqlite_path, "rows.db"}, {&config->socket_path, "control.sock"},
+	};
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (*paths[i].field == NULL &&
+		    own(loaded, paths[i].field, file_join(config->data, paths[i].name)) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+	return RESULT_OK;
+}
+
+/* What depends on more than one key, or on whether there is a file. */
+static enum result complete(struct loaded *loaded, const struct config_source *source, const char *path,
+                            struct error *error)
+{
+	struct config *config = &loaded->config;
+	if (path != NULL && own(loaded, &config->path, strdup(path)) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	if (source->data != NULL && own(loaded, &config->data, strdup(source->data)) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	if (config->data[0] == '\0')
+		return error_set(error, RESULT_CONFIG, "--data must name a directory");
+	if (path == NULL && cfg_getstr(loaded->tree, "unmatched") == NULL)
+		config->unmatched = CONFIG_UNMATCHED_CREATE;
+	if (config->sink == CONFIG_SINK_MYSQL && config->mysql.database == NULL) {
+		error_set(error, RESULT_CONFIG, "sink = \"mysql\" needs mysql.database");
+		return path != NULL && error != NULL ? error_wrap(error, "'%s'", path) : RESULT_CONFIG;
+	}
+	return fill_paths(loaded);
+}
+
+enum result config_load(struct config **out, const struct config_source *source, struct error *error)
+{
+	const char *path = choose_path(source->path);
+	struct loaded *loaded = calloc(1, sizeof *loaded);
+	if (loaded == NULL)
+		return RESULT_NO_MEMORY;
+	struct config *config = &loaded->config;
+	struct config_dataset *datasets = NULL;
+	enum result result =
+	    reader_read(&loaded->tree, path, source->overrides, source->override_count, error);
+	if (result == RESULT_OK)
+		result = store_values(config, loaded->tree, error);
+	if (result == RESULT_OK)
+		result = datasets_read(&datasets, &config->dataset_count, loaded->tree, error);
+	config->datasets = datasets;
+	if (result == RESULT_OK)
+		result = complete(loaded, source, path, error);
+	if (result != RESULT_OK) {
+		config_free(config);
+		return result;
+	}
+	*out = config;
+	return RESULT_OK;
+}
+
+void config_free(struct config *config)
+{
+	struct loaded *loaded = (struct loaded *)config;
+	if (loaded == NULL)
+		return;
+	datasets_free((struct config_dataset *)config->datasets, config->dataset_count);
+	for (size_t i = 0; i < loaded->owned_count; i++)
+		free(loaded->owned[i]);
+	if (loaded->tree != NULL)
+		cfg_free(loaded->tree);
+	free(loaded);
+}

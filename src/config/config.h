@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_CONFIG_CONFIG_H
+#define ROWSIEVE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "schema/schema.h"
+
+/*
+ * The configuration, read, checked and then never changed. Syntax is libconfuse's. Unknown keys, wrong types,
+ * wrong values and datasets that contradict each other are RESULT_CONFIG with file and line and key. Sizes
+ * carry units (K, M, G, T: powers of 1024), durations too (ms, s, m, h, d, w, y). The keys are in
+ * config/keys.c.
+ *
+ * include("name or pattern") is relative to the file it stands in and is followed when the rest of that file
+ * has been read; what is set later wins, so do overrides over files, and --data over all. Paths are kept as
+ * they are written.
+ *
+ * All strings belong to the configuration and live as long as it. Durations are in nanoseconds.
+ */
+
+enum config_sink {
+	CONFIG_SINK_SQLITE,
+	CONFIG_SINK_MYSQL,
+};
+
+enum config_unmatched {
+	CONFIG_UNMATCHED_HOLD,
+	CONFIG_UNMATCHED_CREATE,
+};
+
+enum config_on_done {
+	CONFIG_ON_DONE_ARCHIVE,
+	CONFIG_ON_DONE_KEEP,
+	CONFIG_ON_DONE_DELETE,
+};
+
+struct config_dataset {
+	const char *name;
+	const char *table;
+	const char *const *files; /* fnmatch patterns for a member's base name */
+	size_t file_count;
+	struct schema_spec schema;
+};
+
+struct config {
+	const char *path; /* of the file it came from; NULL without one */
+	const char *data;
+	const char *drop;        /* data/drop */
+	const char *done;        /* data/done */
+	const char *rejected;    /* data/rejected */
+	const char *state;       /* data/state */
+	const char *sqlite_path; /* data/rows.db */
+	const char *socket_path; /* data/control.sock */
+	enum config_sink sink;
+	enum config_unmatched unmatched;
+	enum config_on_done on_done;
+	int64_t settle_ns;
+	int64_t rescan_ns;
+	uint64_t memory;
+	struct {
+		uint64_t rows;
+		uint64_t bytes;
+		int64_t wait_ns;
+	} batch;
+	struct {
+		int64_t done_ns;
+		int64_t rejected_ns;
+		int64_t history_ns;
+		uint64_t min_free;
+	} keep;
+	struct {
+		uint64_t max_field;
+		uint32_t max_columns;
+		uint32_t max_ratio;
+		uint32_t max_members;
+	} limits;
+	struct {
+		const char *host;
+		uint16_t port;
+		const char *socket;
+		const char *user;
+		const char *password_file;
+		const char *defaults_file;
+		const char *defaults_group;
+		const char *database;
+		bool tls;
+		const char *ca;
+	} mysql; /* unset strings are NULL */
+	const struct config_dataset *datasets;
+	size_t dataset_count;
+};
+
+struct config_source {
+	const char
+	    *path; /* -c; NULL: $ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf if it exists, else none */
+	const char *data;             /* --data; NULL: the file's, else ./rowsieve-data */
+	const char *const *overrides; /* -o, config/override.h */
+	size_t override_count;
+};
+
+/* One call at a time in the whole program: libconfuse's lexer is global. */
+enum result config_load(struct config **out, const struct config_source *source,
+                        struct error *error) WARN_UNUSED;
+void config_free(struct config *config); /* NULL is fine */
+
+#endif

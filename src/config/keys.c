@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistr.h>
+
+#include "config/config.h"
+#include "config/unit.h"
+
+#define STORED(field) .offset = offsetof(struct config, field), .size = sizeof(((struct config *)NULL)->field)
+#define RANGE(from, to) .least = (from), .most = (to)
+
+static const char *const sink_words[] = {"sqlite", "mysql", NULL};
+static const char *const unmatched_words[] = {"hold", "create", NULL};
+static const char *const on_done_words[] = {"archive", "keep", "delete", NULL};
+static const char *const flag_words[] = {"false", "true", NULL};
+
+const struct key keys_table[] = {
+    {KEYS_ROOT, "data", KEY_STRING, "directory of everything that is not named itself; --data wins",
+     .initial = "./rowsieve-data", STORED(data)},
+    {KEYS_ROOT, "drop", KEY_STRING, "the watched directory; data/drop unless set", STORED(drop)},
+    {KEYS_ROOT, "done", KEY_STRING, "archive of the files that were taken; data/done unless set",
+     STORED(done)},
+    {KEYS_ROOT, "rejected", KEY_STRING, "rejected rows and files; data/rejected unless set",
+     STORED(rejected)},
+    {KEYS_ROOT, "state", KEY_STRING, "what was seen, and where each delivery stands; data/state unless set",
+     STORED(state)},
+    {KEYS_ROOT, "rows", KEY_STRING, "the SQLite file of the rows; data/rows.db unless set",
+     STORED(sqlite_path)},
+    {KEYS_ROOT, "sink", KEY_WORD, "where rows go", .initial = "sqlite", .words = sink_words, STORED(sink)},
+    {KEYS_ROOT, "unmatched", KEY_WORD,
+     "a member that no dataset claims waits, or makes a dataset of its own; hold, without a configuration "
+     "file create",
+     .words = unmatched_words, STORED(unmatched)},
+    {KEYS_ROOT, "on_done", KEY_WORD, "what becomes of a file that was taken", .initial = "archive",
+     .words = on_done_words, STORED(on_done)},
+    {KEYS_ROOT, "settle", KEY_DURATION, "how long a file must be unchanged before it is taken",
+     .initial = "2s", RANGE("0", "1d"), STORED(settle_ns)},
+    {KEYS_ROOT, "rescan", KEY_DURATION, "how often the watched directory is read whatever the kernel told",
+     .initial = "60s", RANGE("100ms", "1d"), STORED(rescan_ns)},
+    {KEYS_ROOT, "memory", KEY_SIZE, "resident memory beyond the mapped state", .initial = "256M",
+     RANGE("64M", "1024T"), STORED(memory)},
+
+    {"batch", "rows", KEY_COUNT, "rows of one transaction, at most", .initial = "100000",
+     RANGE("1", "10000000"), STORED(batch.rows)},
+    {"batch", "bytes", KEY_SIZE, "bytes of one transaction's rows, at most", .initial = "64M",
+     RANGE("64K", "4G"), STORED(batch.bytes)},
+    {"batch", "wait", KEY_DURATION, "how long a batch waits for more small files", .initial = "1s",
+     RANGE("0", "1h"), STORED(batch.wait_ns)},
+
+    {"keep", "done", KEY_DURATION, "age at which archived files go", .initial = "30d", RANGE("0", "100y"),
+     STORED(keep.done_ns)},
+    {"keep", "rejected", KEY_DURATION, "age at which rejects go", .initial = "90d", RANGE("0", "100y"),
+     STORED(keep.rejected_ns)},
+    {"keep", "history", KEY_DURATION, "age at which deliveries leave the history", .initial = "1y",
+     RANGE("0", "100y"), STORED(keep.history_ns)},
+    {"keep", "min_free", KEY_SIZE, "free space below which no delivery is begun", .initial = "2G",
+     RANGE("0", "1024T"), STORED(keep.min_free)},
+
+    {"limits", "max_field", KEY_SIZE, "bytes of one field", .initial = "16M", RANGE("16", "1G"),
+     STORED(limits.max_field)},
+    {"limits", "max_columns", KEY_COUNT, "columns of one table", .initial = "4096", RANGE("1", "32767"),
+     STORED(limits.max_columns)},
+    {"limits", "max_ratio", KEY_COUNT, "times that a member may be larger than its packed form",
+     .initial = "200", RANGE("2", "1000000"), STORED(limits.max_ratio)},
+    {"limits", "max_members", KEY_COUNT, "members of one archive", .initial = "10000", RANGE("1", "10000000"),
+     STORED(limits.max_members)},
+
+    {"mysql", "host", KEY_STRING, "the option file's unless set, else localhost", STORED(mysql.host)},
+    {"mysql", "port", KEY_COUNT, "the option file's unless set, else 3306", RANGE("1", "65535"),
+     STORED(mysql.port)},
+    {"mysql", "socket", KEY_STRING, "local socket, instead of host and port", STORED(mysql.socket)},
+    {"mysql", "user", KEY_STRING, "the option file's unless set, else the login name", STORED(mysql.user)},
+    {"mysql", "password_file", KEY_STRING, "its first line is the password; closed to other users",
+     STORED(mysql.password_file)},
+    {"mysql", "defaults_file", KEY_STRING, "a my.cnf option file", STORED(mysql.defaults_file)},
+    {"mysql", "defaults_group", KEY_STRING, "group of the option file; client unless set",
+     STORED(mysql.defaults_group)},
+    {"mysql", "database", KEY_STRING, "where the tables are; required with sink = mysql",
+     STORED(mysql.database)},
+    {"mysql", "tls", KEY_FLAG, "require TLS, and verify the server's certificate and name",
+     .initial = "false", STORED(mysql.tls)},
+    {"mysql", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(mysql.ca)},
+
+    {"dataset", "files", KEY_STRINGS, "patterns for the base names of its members", .size = 0},
+    {"dataset", "table", KEY_NAME, "the dataset's name unless set", .size = 0},
+    {"column", "as", KEY_NAME, "name in the table", .size = 0},
+    {"column", "type", KEY_TYPE,
+     "integer, decimal(p,s), date, datetime, text or text(n); inferred from the first delivery unless set",
+     .size = 0},
+    {"column", "format", KEY_STRINGS, "strptime formats of a date or datetime, tried in order", .size = 0},
+};
+
+const size_t keys_count = sizeof keys_table / sizeof *keys_table;
+
+const struct key *keys_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < keys_count; i++)
+		if (strcmp(keys_table[i].section, section) == 0 && strcmp(keys_table[i].name, name) == 0)
+			return &keys_table[i];
+	return NULL;
+}
+
+static bool read_word(uint64_t *value, const char *const *words, const char *text)
+{
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], text) != 0)
+			continue;
+		*value = i;
+		return true;
+	}
+	return false;
+}
+
+static bool read_flag(uint64_t *value, const char *text)
+{
+	return read_word(value, flag_words, text) ||
+	       read_word(value, (const char *const[]){"no", "yes", NULL}, text) ||
+	       read_word(value, (const char *const[]){"off", "on", NULL}, text);
+}
+
+static bool read_unit(uint64_t *value, enum key_kind kind, const char *text)
+{
+	switch (kind) {
+	case KEY_COUNT:
+		return unit_count(value, text);
+	case KEY_SIZE:
+		return unit_size(value, text);
+	case KEY_DURATION:
+		return unit_duration(value, text);
+	default:
+		return false;
+	}
+}
+
+static bool read_number(uint64_t *value, const struct key *key, const char *text)
+{
+	uint64_t least, most;
+	if (key->kind == KEY_WORD)
+		return read_word(value, key->words, text);
+	if (key->kind == KEY_FLAG)
+		return read_flag(value, text);
+	return read_unit(value, key->kind, text) && read_unit(&least, key->kind, key->least) &&
+	       read_unit(&most, key->kind, key->most) && *value >= least && *value <= most;
+}
+
+/* State and sinks keep 64 bytes of a name. */
+static bool is_name(const char *text)
+{
+	size_t length = strlen(text);
+	if (length == 0 || length > SCHEMA_NAME_MAX || u8_check((const uint8_t *)text, length) != NULL)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static void describe_words(char *out, size_t size, const char *const *words)
+{
+	size_t used = 0;
+	for (size_t i = 0; words[i] != NULL && used < size; i++) {
+		const char *separator = i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ";
+		used += (size_t)snprintf(out + used, size - used, "%s%s", separator, words[i]);
+	}
+}
+
+static void describe(char *out, size_t size, const struct key *key)
+{
+	switch (key->kind) {
+	case KEY_STRING:
+	case KEY_STRINGS:
+	case KEY_TYPE:
+		snprintf(out, size, "something");
+		break;
+	case KEY_NAME:
+		snprintf(out, size, "1 to %d bytes of printable UTF-8", SCHEMA_NAME_MAX);
+		break;
+	case KEY_WORD:
+		describe_words(out, size, key->words);
+		break;
+	case KEY_FLAG:
+		describe_words(out, size, flag_words);
+		break;
+	case KEY_COUNT:
+		snprintf(out, size, "a number from %s to %s", key->least, key->most);
+		break;
+	case KEY_SIZE:
+		snprintf(out, size, "a size from %s to %s, in K, M, G or T", key->least, key->most);
+		break;
+	case KEY_DURATION:
+		snprintf(out, size, "a duration from %s to %s, in ms, s, m, h, d, w or y", key->least,
+		         key->most);
+		break;
+	}
+}
+
+static enum result refuse(const struct key *key, const char *text, struct error *error)
+{
+	char wanted[128];
+	bool is_plain = key->size == 0 || strcmp(key->section, KEYS_ROOT) == 0;
+	describe(wanted, sizeof wanted, key);
+	return error_set(error, RESULT_CONFIG, "%s%s%s must be %s, not '%s'", is_plain ? "" : key->section,
+	                 is_plain ? "" : ".", key->name, wanted, text);
+}
+
+enum result keys_check(const struct key *key, const char *text, struct error *error)
+{
+	uint64_t value;
+	struct type type;
+	switch (key->kind) {
+	case KEY_STRING:
+	case KEY_STRINGS:
+		return text[0] != '\0' ? RESULT_OK : refuse(key, text, error);
+	case KEY_NAME:
+		return is_name(text) ? RESULT_OK : refuse(key, text, error);
+	case KEY_TYPE:
+		return type_parse(&type, text, error);
+	default:
+		return read_number(&value, key, text) ? RESULT_OK : refuse(key, text, error);
+	}
+}
+
+/* Ranges and words keep the value within what the field holds. */
+static void store_number(void *field, size_t size, uint64_t value)
+{
+	switch (size) {
+	case sizeof(uint8_t):
+		*(bool *)field = value != 0;
+		break;
+	case sizeof(uint16_t):
+		*(uint16_t *)field = (uint16_t)value;
+		break;
+	case sizeof(uint32_t):
+		*(uint32_t *)field = (uint32_t)value;
+		break;
+	default:
+		*(uint64_t *)field = value;
+		break;
+	}
+}
+
+enum result keys_store(const struct key *key, const char *text, void *base, struct error *error)
+{
+	void *field = (char *)base + key->offset;
+	uint64_t value;
+	enum result result = keys_check(key, text, error);
+	if (result != RESULT_OK)
+		return result;
+	if (key->kind == KEY_STRING)
+		*(const char **)field = text;
+	else if (read_number(&value, key, text))
+		store_number(field, key->size, value);
+	return RESULT_OK;
+}
