@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static enum result commit_txn(struct state_txn *txn, struct error *error)
+{
+	struct state_error failure;
+	if (state_txn_commit(txn, &failure) != STATE_OK)
+		return dataset_state_error(error, &failure, "cannot write the state");
+	return RESULT_OK;
+}
+
+static enum result judge_batch(struct ingest *ingest, struct error *error)
+{
+	/* A snapshot taken now sees the pending run of the batch before (I3). */
+	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
+	enum state_result judged = batch_judge(&ingest->batch, txn, ingest->current->record.id);
+	struct state_error failure = {.result = judged, .text = "out of memory"};
+	if (judged != STATE_OK)
+		state_txn_failure(txn, &failure);
+	state_txn_abort(txn);
+	return judged == STATE_OK ? RESULT_OK : dataset_state_error(error, &failure, "cannot probe the seen-set");
+}
+
+/* Step 0, and the lengths that the marks will hold. */
+static enum result sync_rejects(struct ingest *ingest, struct error *error)
+{
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		if (delivery->rejects == NULL)
+			continue;
+		enum result result = rejects_sync(delivery->rejects, &delivery->record.rejects_length, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	return RESULT_OK;
+}
+
+struct marks {
+	struct state_mark *marks;
+	size_t count;
+};
+
+/* The marks of every member that moved on since the last transaction. */
+static enum result collect_marks(struct ingest *ingest, struct marks *out, struct error *error)
+{
+	*out = (struct marks){0};
+	size_t capacity = 0;
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		for (size_t i = 0; i < delivery->member_count; i++) {
+			struct delivery_member *member = delivery->members[i];
+			if (!member->is_dirty)
+				continue;
+			if (out->count == capacity) {
+				capacity = capacity == 0 ? 16 : 2 * capacity;
+				struct state_mark *marks = realloc(out->marks, capacity * sizeof *marks);
+				if (marks == NULL) {
+					free(out->marks);
+					return error_set(error, RESULT_NO_MEMORY, "out of memory");
+				}
+				out->marks = marks;
+			}
+			if (member->dataset != NULL) {
+				member->mark.member.dataset = member->dataset->record.id;
+				member->mark.content.dataset = member->dataset->record.id;
+			}
+			member->mark.rejects_length = delivery->record.rejects_length;
+			out->marks[out->count++] = member->mark;
+		}
+	}
+	return RESULT_OK;
+}
+
+static void clear_dirty(struct ingest *ingest)
+{
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		delivery->is_recorded = true;
+		for (size_t i = 0; i < delivery->member_count; i++)
+			delivery->members[i]->is_dirty = false;
+	}
+}
+
+static void promote(struct state_txn *txn, struct dataset *dataset)
+{
+	state_batch_promote(txn, dataset->record.id);
+	state_dataset_get(txn, dataset->record.name, &dataset->record);
+}
+
+/* A delivery is durable, as open, before anything that belongs to it. */
+static void record_deliveries(struct state_txn *txn, const struct ingest *ingest)
+{
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		if (delivery->is_recorded)
+			continue;
+		struct state_delivery record = delivery->record;
+		record.status = STATE_STATUS_OPEN;
+		record.rejects_length = 0;
+		record.reason[0] = '\0';
+		state_delivery_put(txn, &record);
+	}
+}
+
+/* Step 1. */
+static enum result put_intent(struct ingest *ingest, struct id batch_id, struct error *error)
+{
+	struct dataset *dataset = ingest->current;
+	struct marks marks;
+	enum result result = collect_marks(ingest, &marks, error);
+	if (result != RESULT_OK)
+		return result;
+	struct state_txn *txn = state_txn_begin_write(ingest->options.state);
+	if (dataset->promotion_due)
+		promote(txn, dataset);
+	record_deliveries(txn, ingest);
+	struct state_batch batch = {
+		.dataset = dataset->record.id,
+		.seq = dataset->record.seq + 1,
+		.schema_version = dataset->schema->version,
+		.digests = ingest->batch.digests,
+		.digest_count = ingest->batch.unseen_count,
+		.marks = marks.marks,
+		.mark_count = marks.count,
+	};
+	memcpy(batch.batch_id, batch_id.bytes, sizeof batch.batch_id);
+	state_batch_put(txn, &batch);
+	result = commit_txn(txn, error);
+	free(marks.marks);
+	if (result == RESULT_OK) {
+		dataset->promotion_due = false;
+		clear_dirty(ingest);
+	}
+	return result;
+}
+
+static enum result merge_runs(struct ingest *ingest, struct dataset *dataset, struct error *error)
+{
+	struct state_error failure;
+	if (state_run_merge(ingest->options.state, dataset->record.id, &failure) != STATE_OK)
+		return dataset_state_error(error, &failure, "cannot merge runs");
+	return RESULT_OK;
+}
+
+/* Step 2. */
+static enum result store(struct ingest *ingest, struct id batch_id, struct error *error)
+{
+	struct dataset *dataset = ingest->current;
+	struct sink *sink = ingest->options.sink;
+	struct sink_batch batch = {
+		.table = dataset->record.table,
+		.schema = dataset->schema,
+		.head = &dataset->head,
+		.batch_id = batch_id,
+		.rows = ingest->batch.unseen,
+		.row_count = ingest->batch.unseen_count,
+	};
+	enum result result = sink->interface->store(sink, &batch, error);
+	if (result == RESULT_OK) {
+		dataset->promotion_due = true;
+		dataset->head.seq++;
+		dataset->head.batch_id = batch_id;
+		dataset->contacted_ns = clock_monotonic_ns();
+		return RESULT_OK;
+	}
+	dataset->is_judged = false;
+	if (result != RESULT_DISAGREES)
+		return result;
+	/* The head moved under us: judging says whether that is settled now or must stop the dataset. */
+	struct error verdict;
+	enum result judged = dataset_contact(dataset, ingest->options.state, sink, &verdict);
+	if (judged == RESULT_OK)
+		return error->result = RESULT_UNREACHABLE;
+	*error = verdict;
+	return judged;
+}
+
+enum result commit_batch(struct ingest *ingest, struct error *error)
+{
+	struct batch *batch = &ingest->batch;
+	if (batch->count == 0)
+		return RESULT_OK;
+	enum result result = judge_batch(ingest, error);
+	if (result != RESULT_OK)
+		return result;
+	if (batch->unseen_count > 0 && !ingest->options.dry_run) {
+		struct id batch_id = id_random();
+		result = sync_rejects(ingest, error);
+		if (result == RESULT_OK)
+			result = put_intent(ingest, batch_id, error);
+		if (result == RESULT_OK)
+			result = store(ingest, batch_id, error);
+		if (result == RESULT_OK)
+			result = merge_runs(ingest, ingest->current, error);
+	}
+	batch_clear(batch);
+	return result;
+}
+
+/* Marks of rows that needed no batch. Members without a dataset of their own have no caches or runs to apply. */
+static void apply_marks(struct state_txn *txn, const struct marks *marks)
+{
+	for (size_t i = 0; i < marks->count; i++) {
+		if (marks->marks[i].member.dataset == 0)
+			state_delivery_put_member(txn, &marks->marks[i].member);
+		else
+			state_batch_apply_marks(txn, marks->marks[i].member.dataset, &marks->marks[i], 1);
+	}
+}
+
+static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
+{
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		if (!delivery->is_read)
+			continue;
+		delivery->record.finished_ns = clock_wall_ns();
+		state_delivery_put(txn, &delivery->record);
+	}
+}
+
+/* Promise 3: every record that was read has one outcome. A mismatch is a bug; the file stays. */
+static enum result check_balance(const struct ingest *ingest, struct error *error)
+{
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		for (size_t i = 0; delivery->is_read && i < delivery->member_count; i++) {
+			const struct delivery_member *member = delivery->members[i];
+			const struct state_counts *counts = &member->mark.member.counts;
+			uint64_t sum = counts->new + counts->updated + counts->duplicate + counts->filtered +
+				       counts->rejected;
+			if (sum != counts->rows || counts->rows != member->records)
+				return error_set(error, RESULT_STATE,
+						 "'%s': %llu records were read, but %llu are accounted for",
+						 delivery->record.path, (unsigned long long)member->records,
+						 (unsigned long long)sum);
+		}
+	}
+	return RESULT_OK;
+}
+
+static bool has_work(const struct ingest *ingest)
+{
+	if (ingest->deliveries != NULL)
+		return true;
+	for (size_t i = 0; i < ingest->dataset_count; i++) {
+		if (ingest->datasets[i]->promotion_due)
+			return true;
+	}
+	return false;
+}
+
+enum result commit_settle(struct ingest *ingest, struct error *error)
+{
+	if (ingest->options.dry_run)
+		return check_balance(ingest, error);
+	if (!has_work(ingest))
+		return RESULT_OK;
+	struct marks marks;
+	enum result result = check_balance(ingest, error);
+	if (result == RESULT_OK)
+		result = sync_rejects(ingest, error);
+	if (result == RESULT_OK)
+		result = collect_marks(ingest, &marks, error);
+	if (result != RESULT_OK)
+		return result;
+	struct state_txn *txn = state_txn_begin_write(ingest->options.state);
+	for (size_t i = 0; i < ingest->dataset_count; i++) {
+		if (ingest->datasets[i]->promotion_due)
+			promote(txn, ingest->datasets[i]);
+	}
+	record_deliveries(txn, ingest);
+	apply_marks(txn, &marks);
+	end_deliveries(txn, ingest);
+	result = commit_txn(txn, error);
+	free(marks.marks);
+	if (result != RESULT_OK)
+		return result;
+	for (size_t i = 0; i < ingest->dataset_count; i++)
+		ingest->datasets[i]->promotion_due = false;
+	clear_dirty(ingest);
+	return RESULT_OK;
+}

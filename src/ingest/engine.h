@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_INGEST_ENGINE_H
+#define ROWSIEVE_INGEST_ENGINE_H
+
+#include "ingest/batch.h"
+#include "ingest/dataset.h"
+#include "ingest/delivery.h"
+#include "ingest/ingest.h"
+#include "source/content.h"
+
+/*
+ * What the parts of ingest/ share.
+ *
+ * E1  All rows in `batch`, and all dirty members, belong to `current`.
+ * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the rows that
+ *     were put into batches, rejected, or counted.
+ * E3  Nothing in here is needed after a failure: engine state is dropped, and state and sink are asked again.
+ */
+struct ingest {
+	struct ingest_options options;
+	struct dataset **datasets; /* those met so far */
+	size_t dataset_count;
+	struct dataset *current;
+	struct batch batch;
+	struct delivery *deliveries; /* under way, oldest first */
+	size_t delivery_count;
+	struct content *content;
+	bool is_connected;
+	int64_t progress_due_ns;
+};
+
+#endif

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/ingest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ingest/commit.h"
+#include "ingest/engine.h"
+#include "ingest/match.h"
+#include "ingest/member.h"
+#include "ingest/retire.h"
+
+/* Each delivery under way may hold its reject file open. */
+enum { MAX_DELIVERIES = 256 };
+
+/* A file with ctime this close to the time it was read may have been changed again under the same ctime. */
+static const int64_t CTIME_GRAIN_NS = 2000000000;
+
+static bool is_known_delivery(void *context, struct id delivery)
+{
+	struct state_txn *txn = state_txn_begin_read(context);
+	struct state_delivery record;
+	bool is_unknown = state_delivery_get(txn, delivery.bytes, &record) == STATE_NOT_FOUND;
+	state_txn_abort(txn);
+	return !is_unknown;
+}
+
+enum result ingest_open(struct ingest **out, const struct ingest_options *options, struct error *error)
+{
+	struct ingest *ingest = calloc(1, sizeof *ingest);
+	if (ingest == NULL || batch_open(&ingest->batch, options->batch_rows, options->batch_bytes,
+					 options->dry_run) != RESULT_OK) {
+		free(ingest);
+		return error_set(error, RESULT_NO_MEMORY, "out of memory for a batch of %zu rows", options->batch_rows);
+	}
+	ingest->options = *options;
+	enum result result = content_open(&ingest->content, state_secret(options->state), error);
+	if (result == RESULT_OK && !options->dry_run)
+		result = rejects_sweep(options->rejected, is_known_delivery, options->state, error);
+	if (result != RESULT_OK) {
+		ingest_close(ingest);
+		return result;
+	}
+	*out = ingest;
+	return RESULT_OK;
+}
+
+/* Forgets everything that is not durable (E3). */
+static void reset(struct ingest *ingest)
+{
+	batch_clear(&ingest->batch);
+	while (ingest->deliveries != NULL) {
+		struct delivery *delivery = ingest->deliveries;
+		ingest->deliveries = delivery->next;
+		delivery_free(delivery);
+	}
+	ingest->delivery_count = 0;
+	for (size_t i = 0; i < ingest->dataset_count; i++)
+		dataset_close(ingest->datasets[i]);
+	ingest->dataset_count = 0;
+	ingest->current = NULL;
+	ingest->is_connected = false;
+}
+
+void ingest_close(struct ingest *ingest)
+{
+	if (ingest == NULL)
+		return;
+	reset(ingest);
+	free(ingest->datasets);
+	content_close(ingest->content);
+	batch_close(&ingest->batch);
+	free(ingest);
+}
+
+bool ingest_is_idle(const struct ingest *ingest)
+{
+	return ingest->deliveries == NULL;
+}
+
+static enum result open_dataset(struct ingest *ingest, const char *name, struct dataset **out, struct error *error)
+{
+	for (size_t i = 0; i < ingest->dataset_count; i++) {
+		if (strcmp(ingest->datasets[i]->record.name, name) == 0) {
+			*out = ingest->datasets[i];
+			return RESULT_OK;
+		}
+	}
+	struct match_rules rules = {.datasets = ingest->options.datasets, .count = ingest->options.dataset_count};
+	const struct dataset_options *configured = match_find(&rules, name);
+	struct dataset_options made = {.name = name, .table = name};
+	struct dataset **datasets = realloc(ingest->datasets, (ingest->dataset_count + 1) * sizeof *datasets);
+	if (datasets == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	ingest->datasets = datasets;
+	struct dataset *dataset;
+	enum result result = dataset_open(&dataset, ingest->options.state, configured != NULL ? configured : &made,
+					  error);
+	if (result != RESULT_OK)
+		return result;
+	if (configured == NULL)
+		dataset->options.table = dataset->record.table;
+	ingest->datasets[ingest->dataset_count++] = dataset;
+	*out = dataset;
+	return RESULT_OK;
+}
+
+static enum result ensure_connected(struct ingest *ingest, struct error *error)
+{
+	if (ingest->is_connected || ingest->options.dry_run)
+		return RESULT_OK;
+	struct sink *sink = ingest->options.sink;
+	enum result result = sink->interface->connect(sink, error);
+	ingest->is_connected = result == RESULT_OK;
+	return result;
+}
+
+static enum ingest_status report_status(enum state_status status)
+{
+	if (status == STATE_STATUS_DONE)
+		return INGEST_DONE;
+	return status == STATE_STATUS_REJECTED ? INGEST_REJECTED : INGEST_FAILED;
+}
+
+static void report_member(const struct ingest *ingest, const struct delivery *delivery, size_t index)
+{
+	const struct delivery_member *member = delivery->members[index];
+	const struct state_member *record = &member->mark.member;
+	struct ingest_report report = {
+		.ticket = delivery->ticket,
+		.is_last = index + 1 == delivery->member_count,
+		.delivery = delivery->id,
+		.file = delivery->file,
+		.member = record->name[0] != '\0' ? record->name : NULL,
+		.dataset = member->dataset != NULL ? member->dataset->record.name : NULL,
+		.table = member->dataset != NULL ? member->dataset->options.table : NULL,
+		.status = report_status(record->status),
+		.bytes = record->bytes,
+		.bytes_skipped = record->bytes_skipped,
+		.counts = record->counts,
+		.seconds = (double)record->busy_ns / 1e9,
+		.reason = record->reason[0] != '\0' ? record->reason : NULL,
+	};
+	ingest->options.report(ingest->options.context, &report);
+}
+
+static void report_delivery(const struct ingest *ingest, const struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->member_count; i++)
+		report_member(ingest, delivery, i);
+	if (delivery->member_count > 0)
+		return;
+	struct ingest_report report = {
+		.ticket = delivery->ticket,
+		.is_last = true,
+		.delivery = delivery->id,
+		.file = delivery->file,
+		.status = report_status(delivery->record.status),
+		.reason = delivery->record.reason,
+	};
+	ingest->options.report(ingest->options.context, &report);
+}
+
+/* Step 5: what the state says is ended leaves the drop directory. A failure costs nothing: the file is known. */
+static void retire(const struct ingest *ingest, const struct delivery *delivery)
+{
+	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
+		return;
+	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
+	struct error error = {0};
+	enum result result = RESULT_OK;
+	if (delivery->record.status == STATE_STATUS_REJECTED)
+		result = retire_reject(&file, ingest->options.rejected, delivery->record.reason, &error);
+	else if (ingest->options.on_done == INGEST_ARCHIVE)
+		result = retire_move(&file, ingest->options.done, &error);
+	else if (ingest->options.on_done == INGEST_DELETE)
+		result = retire_delete(&file, &error);
+	if (result != RESULT_OK)
+		log_error(&error);
+}
+
+static void finish_ended(struct ingest *ingest)
+{
+	struct delivery **link = &ingest->deliveries;
+	while (*link != NULL) {
+		struct delivery *delivery = *link;
+		if (!delivery->is_read) {
+			link = &delivery->next;
+			continue;
+		}
+		*link = delivery->next;
+		ingest->delivery_count--;
+		retire(ingest, delivery);
+		report_delivery(ingest, delivery);
+		delivery_free(delivery);
+	}
+}
+
+enum result ingest_flush(struct ingest *ingest, struct error *error)
+{
+	enum result result = commit_batch(ingest, error);
+	if (result == RESULT_OK)
+		result = commit_settle(ingest, error);
+	if (result != RESULT_OK) {
+		reset(ingest);
+		return result;
+	}
+	finish_ended(ingest);
+	return RESULT_OK;
+}
+
+static void append(struct ingest *ingest, struct delivery *delivery)
+{
+	struct delivery **link = &ingest->deliveries;
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = delivery;
+	ingest->delivery_count++;
+}
+
+/* A file of the drop directory whose delivery has ended needs no reading, only (again) its move. */
+static bool is_settled(const struct delivery *delivery)
+{
+	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_OPEN ||
+	    delivery->record.status == STATE_STATUS_FAILED)
+		return false;
+	return delivery->record.started_ns - delivery->identity.ctime_ns > CTIME_GRAIN_NS;
+}
+
+/* The whole path, for the history: a client's file was opened in another directory than ours. */
+static void find_path(const struct ingest_file *file, char *path, size_t size)
+{
+	char link[32];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+	ssize_t length = file->in_drop ? -1 : readlink(link, path, size - 1);
+	if (length > 0)
+		path[length] = '\0';
+	else
+		snprintf(path, size, "%s", file->path);
+}
+
+/* *out is NULL when there is nothing to read. */
+static enum result begin(struct ingest *ingest, const struct ingest_file *file, const struct file_identity *identity,
+			 struct delivery **out, struct error *error)
+{
+	char known_path[STATE_PATH_MAX + 1];
+	find_path(file, known_path, sizeof known_path);
+	struct delivery *delivery = NULL;
+	enum result result = delivery_find(&delivery, ingest->options.state, known_path, identity, error);
+	if (result == RESULT_OK) {
+		delivery->in_drop = file->in_drop;
+		if (is_settled(delivery)) {
+			retire(ingest, delivery);
+			delivery_free(delivery);
+			*out = NULL;
+			return RESULT_OK;
+		}
+		if (delivery->record.status != STATE_STATUS_OPEN || ingest->options.dry_run) {
+			delivery_free(delivery);
+			result = RESULT_END;
+		}
+	}
+	if (result == RESULT_END)
+		result = delivery_new(&delivery, known_path, identity, error);
+	if (result != RESULT_OK)
+		return result;
+	delivery->in_drop = file->in_drop;
+	delivery->ticket = file->ticket;
+	delivery->file = strdup(file->path);
+	snprintf(delivery->dataset, sizeof delivery->dataset, "%s", file->dataset != NULL ? file->dataset : "");
+	append(ingest, delivery);
+	*out = delivery;
+	return delivery->file != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
+}
+
+static enum result prepare_member(struct ingest *ingest, struct delivery *delivery,
+				  const struct source_member *member, const char *dataset,
+				  struct delivery_member **out, struct error *error)
+{
+	enum result result = RESULT_OK;
+	if (delivery->rejects == NULL && !ingest->options.dry_run)
+		result = rejects_open(&delivery->rejects, ingest->options.rejected, delivery->id,
+				      delivery->record.rejects_length, error);
+	if (result == RESULT_OK)
+		result = delivery_member(delivery, ingest->options.state, member->index, member->name, out, error);
+	if (result == RESULT_OK)
+		result = open_dataset(ingest, dataset, &(*out)->dataset, error);
+	return result;
+}
+
+/* A member that cannot be taken ends as rejected, with the delivery; its neighbours are still read. */
+static enum result read_member(const struct member_input *input, struct error *error)
+{
+	if (input->member->mark.member.status == STATE_STATUS_DONE)
+		return RESULT_OK; /* before a restart */
+	enum result result = member_read(input, error);
+	if (result != RESULT_INVALID)
+		return result;
+	delivery_end_member(input->member, STATE_STATUS_REJECTED, error->message);
+	if (input->member->mark.member.name[0] != '\0')
+		error_wrap(error, "member '%s'", input->member->mark.member.name);
+	delivery_end(input->delivery, STATE_STATUS_REJECTED, error->message);
+	return RESULT_OK;
+}
+
+static enum result read_members(struct ingest *ingest, struct delivery *delivery, struct source *source, int fd,
+				struct error *error)
+{
+	struct source_member member;
+	enum result result;
+	while ((result = source_next(source, &member, error)) == RESULT_OK) {
+		char dataset[SCHEMA_NAME_MAX + 1];
+		result = member_dataset_name(ingest, delivery, source, &member, dataset, error);
+		if (result == RESULT_END)
+			continue;
+		struct member_input input = {ingest, delivery, NULL, source, fd};
+		if (result == RESULT_OK)
+			result = prepare_member(ingest, delivery, &member, dataset, &input.member, error);
+		if (result == RESULT_OK)
+			result = read_member(&input, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	return result == RESULT_END ? RESULT_OK : result;
+}
+
+static enum result read_source(struct ingest *ingest, struct delivery *delivery, int fd, struct error *error)
+{
+	struct source *source;
+	enum result result = source_open(&source, fd, delivery->file, &ingest->options.limits, error);
+	if (result == RESULT_OK) {
+		result = read_members(ingest, delivery, source, fd, error);
+		bool is_archive = source_is_archive(source);
+		source_close(source);
+		if (result == RESULT_OK && delivery->member_count == 0 && is_archive &&
+		    ingest->options.create_unmatched)
+			result = error_set(error, RESULT_INVALID, "'%s' holds no CSV", delivery->file);
+	}
+	if (result == RESULT_INVALID) {
+		delivery_end(delivery, STATE_STATUS_REJECTED, error->message);
+		result = RESULT_OK;
+	}
+	return result;
+}
+
+/* The bytes that were read are those of one file only if it did not change meanwhile. */
+static bool is_unchanged(const struct delivery *delivery, int fd)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return false;
+	struct file_identity now = file_identity_of(&status);
+	return file_identity_same_content(&now, &delivery->identity);
+}
+
+static enum result end_read(struct ingest *ingest, struct delivery *delivery, int fd, struct error *error)
+{
+	if (!is_unchanged(delivery, fd))
+		delivery_end(delivery, STATE_STATUS_FAILED, "the file changed while it was read");
+	else if (delivery->record.status == STATE_STATUS_OPEN)
+		delivery_end(delivery, STATE_STATUS_DONE, "");
+	delivery->is_read = true;
+	if (delivery->record.status == STATE_STATUS_DONE)
+		return ingest->delivery_count < MAX_DELIVERIES ? RESULT_OK : ingest_flush(ingest, error);
+	error_set(error, RESULT_INVALID, "%s", delivery->record.reason);
+	struct error failure;
+	enum result result = ingest_flush(ingest, &failure);
+	if (result == RESULT_OK)
+		return RESULT_INVALID;
+	*error = failure;
+	return result;
+}
+
+/* No dataset takes it: nothing is remembered, so that it is taken as soon as one does. */
+static enum result hold(struct ingest *ingest, struct delivery *delivery, struct error *error)
+{
+	error_set(error, RESULT_INVALID, "'%s' matches no dataset", delivery->file);
+	error_hint(error, "add a dataset whose files match it, or set unmatched = \"create\"");
+	delivery_end(delivery, STATE_STATUS_FAILED, error->message);
+	struct delivery **link = &ingest->deliveries;
+	while (*link != delivery)
+		link = &(*link)->next;
+	*link = delivery->next;
+	ingest->delivery_count--;
+	report_delivery(ingest, delivery);
+	delivery_free(delivery);
+	return RESULT_INVALID;
+}
+
+enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, struct error *error)
+{
+	struct stat status;
+	if (fstat(file->fd, &status) != 0)
+		return error_set_errno(error, RESULT_IO, "'%s'", file->path);
+	struct file_identity identity = file_identity_of(&status);
+	struct delivery *delivery = NULL;
+	enum result result = begin(ingest, file, &identity, &delivery, error);
+	if (result == RESULT_OK && delivery == NULL)
+		return RESULT_END;
+	if (result == RESULT_OK)
+		result = ensure_connected(ingest, error);
+	if (result == RESULT_OK)
+		result = read_source(ingest, delivery, file->fd, error);
+	if (result != RESULT_OK) {
+		reset(ingest);
+		return result;
+	}
+	if (delivery->member_count == 0 && delivery->record.status == STATE_STATUS_OPEN)
+		return hold(ingest, delivery, error);
+	return end_read(ingest, delivery, file->fd, error);
+}
+
+struct names {
+	char (*names)[STATE_NAME_MAX + 1];
+	size_t count;
+	bool is_out_of_memory;
+};
+
+static bool collect_name(void *context, const struct state_dataset *dataset)
+{
+	struct names *names = context;
+	void *grown = realloc(names->names, (names->count + 1) * sizeof *names->names);
+	if (grown == NULL) {
+		names->is_out_of_memory = true;
+		return false;
+	}
+	names->names = grown;
+	memcpy(names->names[names->count++], dataset->name, sizeof dataset->name);
+	return true;
+}
+
+static enum result recover_dataset(struct ingest *ingest, const char *name, struct error *error)
+{
+	struct dataset *dataset;
+	enum result result = open_dataset(ingest, name, &dataset, error);
+	if (result == RESULT_OK)
+		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
+	if (result == RESULT_DISAGREES || result == RESULT_CONFIG) {
+		log_error(error);
+		return RESULT_OK;
+	}
+	return result;
+}
+
+enum result ingest_recover(struct ingest *ingest, struct error *error)
+{
+	struct names names = {0};
+	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
+	state_dataset_each(txn, collect_name, &names);
+	struct state_error failure;
+	enum result result = RESULT_OK;
+	if (names.is_out_of_memory)
+		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
+	else if (state_txn_failure(txn, &failure) != STATE_OK)
+		result = dataset_state_error(error, &failure, "cannot read the state");
+	state_txn_abort(txn);
+	if (result == RESULT_OK)
+		result = ensure_connected(ingest, error);
+	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
+		result = recover_dataset(ingest, names.names[i], error);
+	free(names.names);
+	if (result != RESULT_OK)
+		reset(ingest);
+	return result;
+}

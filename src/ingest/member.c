@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/member.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistr.h>
+
+#include "base/clock.h"
+#include "ingest/commit.h"
+#include "ingest/match.h"
+#include "ingest/survey.h"
+
+/* Physical lines that one record may span; beyond them its quote counts as never closed. */
+enum { MAX_LINES = 1000 };
+
+static const int64_t PROGRESS_INTERVAL_NS = 100000000;
+
+/* The member's plain bytes: the head, which was looked at first, then the rest; digested on the way. */
+struct stream {
+	const struct member_input *input;
+	struct buffer head;
+	size_t head_used;
+};
+
+struct record_options member_record_options(const struct ingest *ingest)
+{
+	return (struct record_options){
+		.delimiter = ',',
+		.quote = '"',
+		.max_field = ingest->options.max_field,
+		.max_columns = ingest->options.max_columns,
+		.max_lines = MAX_LINES,
+	};
+}
+
+enum result member_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
+				const struct source *source, const struct source_member *member,
+				char name[SCHEMA_NAME_MAX + 1], struct error *error)
+{
+	struct match_rules rules = {ingest->options.datasets, ingest->options.dataset_count,
+				    ingest->options.create_unmatched};
+	if (delivery->dataset[0] != '\0')
+		return match_name(&rules, delivery->dataset, name, error);
+	struct match_member wanted = {member->title, source_is_archive(source)};
+	return match_member(&rules, &wanted, name, error);
+}
+
+static void report_progress(const struct member_input *input)
+{
+	struct ingest *ingest = input->ingest;
+	int64_t now = clock_monotonic_ns();
+	if (ingest->options.progress == NULL || now < ingest->progress_due_ns)
+		return;
+	ingest->progress_due_ns = now + PROGRESS_INTERVAL_NS;
+	struct ingest_progress progress = {
+		.ticket = input->delivery->ticket,
+		.file = input->delivery->record.path,
+		.position = source_position(input->source),
+		.size = input->delivery->identity.size,
+		.counts = delivery_counts(input->delivery),
+	};
+	ingest->options.progress(ingest->options.context, &progress);
+}
+
+static enum result read_head(struct stream *stream, struct error *error)
+{
+	if (buffer_reserve(&stream->head, CONTENT_HEAD_SIZE) != RESULT_OK)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	for (;;) {
+		size_t count;
+		enum result result = source_read(stream->input->source, stream->head.data + stream->head.length,
+						 CONTENT_HEAD_SIZE - stream->head.length, &count, error);
+		stream->head.length += result == RESULT_OK ? count : 0;
+		if (result != RESULT_OK || count == 0 || stream->head.length == CONTENT_HEAD_SIZE)
+			return result;
+	}
+}
+
+static enum result stream_read(void *context, void *bytes, size_t size, size_t *count, struct error *error)
+{
+	struct stream *stream = context;
+	struct ingest *ingest = stream->input->ingest;
+	if (atomic_load(ingest->options.stop))
+		return error_set(error, RESULT_STOPPED, "stopped");
+	size_t waiting = stream->head.length - stream->head_used;
+	if (waiting > 0) {
+		*count = waiting < size ? waiting : size;
+		memcpy(bytes, stream->head.data + stream->head_used, *count);
+		stream->head_used += *count;
+	} else {
+		enum result result = source_read(stream->input->source, bytes, size, count, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	report_progress(stream->input);
+	return content_update(ingest->content, bytes, *count, error);
+}
+
+static enum result digest_head(struct stream *stream, struct id *digest, struct error *error)
+{
+	struct content *content = stream->input->ingest->content;
+	content_reset(content);
+	enum result result = content_update(content, stream->head.data, stream->head.length, error);
+	return result == RESULT_OK ? content_finish(content, digest, error) : result;
+}
+
+static struct survey survey_of(const struct member_input *input)
+{
+	return (struct survey){input->ingest, input->delivery, input->fd, input->member->mark.member.index,
+			       input->member->dataset};
+}
+
+/* Rows of a member that is recognised whole were all judged when it was read: they are duplicates now. */
+static void take_recognised(struct delivery_member *member, const struct state_content *content)
+{
+	struct state_member *record = &member->mark.member;
+	record->counts = (struct state_counts){
+		.rows = content->counts.rows,
+		.duplicate = content->counts.new + content->counts.updated + content->counts.duplicate,
+		.filtered = content->counts.filtered,
+	};
+	member->records = content->counts.rows;
+	record->bytes = content->bytes;
+	record->bytes_skipped = content->bytes;
+	record->lines = content->lines;
+	member->mark.content = *content;
+	member->mark.content.seen_ns = clock_wall_ns();
+	member->mark.has_content = true;
+}
+
+static enum result reject(const struct member_input *input, const struct record *record, const char *column,
+			  const char *reason, struct error *error)
+{
+	struct state_counts *counts = &input->member->mark.member.counts;
+	counts->rows++;
+	counts->rejected++;
+	if (input->ingest->options.dry_run)
+		return RESULT_OK;
+	const char *name = input->member->mark.member.name;
+	struct rejects_row row = {
+		.member = name[0] != '\0' ? name : NULL,
+		.line = record->line,
+		.column = column,
+		.reason = reason,
+		.record = record->raw,
+	};
+	return rejects_add(input->delivery->rejects, &row, error);
+}
+
+static enum result take_record(const struct member_input *input, const struct schema_map *map,
+			       const struct record *record, struct error *error)
+{
+	struct dataset *dataset = input->member->dataset;
+	struct batch *batch = &input->ingest->batch;
+	if (record->fault != RECORD_WHOLE)
+		return reject(input, record, NULL, record_fault_text(record->fault), error);
+	/* In a file of one column a blank line is that column's empty field. */
+	struct slice empty = {"", 0};
+	bool is_blank = record->field_count == 0;
+	if (is_blank && map->field_count > 1)
+		return reject(input, record, NULL, "blank line", error);
+	size_t offset = batch->bytes.length;
+	struct schema_fault fault;
+	enum result result = schema_row(dataset->schema, map, is_blank ? &empty : record->fields,
+					is_blank ? 1 : record->field_count, &batch->bytes, &fault);
+	if (result == RESULT_INVALID)
+		return reject(input, record, fault.column, fault.reason, error);
+	if (result != RESULT_OK)
+		return error_set(error, result, "out of memory");
+	batch_add(batch, offset, dataset->row_key, &input->member->mark.member.counts);
+	return RESULT_OK;
+}
+
+static enum result take_records(const struct member_input *input, const struct schema_map *map,
+				struct record_reader *reader, struct error *error)
+{
+	struct delivery_member *member = input->member;
+	struct record record;
+	enum result result;
+	while ((result = record_next(reader, &record, error)) == RESULT_OK) {
+		if (record.end <= member->resume_at)
+			continue;
+		result = take_record(input, map, &record, error);
+		if (result != RESULT_OK)
+			return result;
+		member->records++;
+		member->mark.member.bytes = record.end;
+		member->mark.member.lines = record.line;
+		member->is_dirty = true;
+		if (batch_is_full(&input->ingest->batch))
+			result = commit_batch(input->ingest, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	return result;
+}
+
+/* Makes `dataset` the one that the batch belongs to (E1). */
+static enum result make_current(struct ingest *ingest, struct dataset *dataset, struct error *error)
+{
+	if (ingest->current == dataset)
+		return RESULT_OK;
+	enum result result = RESULT_OK;
+	if (ingest->current != NULL) {
+		result = commit_batch(ingest, error);
+		if (result == RESULT_OK)
+			result = commit_settle(ingest, error);
+	}
+	ingest->current = dataset;
+	return result;
+}
+
+/* Freezes what the header has and the schema has not. *has_rows false: there is nothing to learn from, nor to store. */
+static enum result extend_schema(const struct member_input *input, struct schema *schema, bool *has_rows,
+				 struct error *error)
+{
+	struct ingest *ingest = input->ingest;
+	struct dataset *dataset = input->member->dataset;
+	struct survey survey = survey_of(input);
+	enum result result = survey_infer(&survey, schema, has_rows, error);
+	if (result != RESULT_OK || !*has_rows) {
+		schema_free(schema);
+		return result;
+	}
+	if (ingest->options.dry_run) {
+		schema_free(dataset->schema);
+		dataset->schema = schema;
+		return RESULT_OK;
+	}
+	result = commit_batch(ingest, error);
+	if (result == RESULT_OK)
+		result = commit_settle(ingest, error);
+	if (result != RESULT_OK) {
+		schema_free(schema);
+		return result;
+	}
+	return dataset_freeze(dataset, schema, ingest->options.state, ingest->options.sink, error);
+}
+
+static enum result fit_schema(const struct member_input *input, const struct record *header, bool *has_rows,
+			      struct error *error)
+{
+	struct dataset *dataset = input->member->dataset;
+	struct schema *schema = schema_copy(dataset->schema);
+	if (schema == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	size_t added;
+	enum result result = schema_extend(schema, &dataset->options.spec, header->fields, header->field_count, &added,
+					   error);
+	schema_free(schema);
+	*has_rows = true;
+	if (result != RESULT_OK || added == 0)
+		return result;
+	schema = schema_copy(dataset->schema);
+	if (schema == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	return extend_schema(input, schema, has_rows, error);
+}
+
+static enum result check_header(const struct record *header, struct error *error)
+{
+	if (header->fault != RECORD_WHOLE)
+		return error_set(error, RESULT_INVALID, "header: %s", record_fault_text(header->fault));
+	for (size_t i = 0; i < header->field_count; i++) {
+		struct slice name = header->fields[i];
+		if (u8_check((const uint8_t *)name.data, name.length) != NULL)
+			return error_set(error, RESULT_INVALID, "header: field %zu is not UTF-8", i + 1);
+	}
+	if (header->field_count == 0)
+		return error_set(error, RESULT_INVALID, "header: the first line is blank");
+	return RESULT_OK;
+}
+
+static enum result take_rows(const struct member_input *input, struct record_reader *reader, struct error *error)
+{
+	struct record header;
+	enum result result = record_next(reader, &header, error);
+	if (result != RESULT_OK)
+		return result;
+	input->member->mark.member.bytes = header.end;
+	result = check_header(&header, error);
+	bool has_rows = false;
+	if (result == RESULT_OK)
+		result = fit_schema(input, &header, &has_rows, error);
+	if (result != RESULT_OK || !has_rows)
+		return result == RESULT_OK ? RESULT_END : result;
+
+	struct dataset *dataset = input->member->dataset;
+	struct schema_map map;
+	result = schema_map_header(&map, dataset->schema, &dataset->options.spec, header.fields, header.field_count,
+				   error);
+	if (result != RESULT_OK)
+		return result;
+	record_expect_fields(reader, map.field_count);
+	result = take_records(input, &map, reader, error);
+	schema_map_free(&map);
+	return result;
+}
+
+/* Remembered when the batch that carries its last row is live, unless a row was rejected: those must be kept anew. */
+static enum result remember_content(const struct member_input *input, struct error *error)
+{
+	struct delivery_member *member = input->member;
+	struct state_content *content = &member->mark.content;
+	struct id whole;
+	enum result result = content_finish(input->ingest->content, &whole, error);
+	if (result != RESULT_OK)
+		return result;
+	/* Its counts are only those of the judged rows so far; all that matters of them later is their sum. */
+	content->counts = (struct state_counts){
+		.rows = member->records,
+		.duplicate = member->records - member->mark.member.counts.filtered,
+		.filtered = member->mark.member.counts.filtered,
+	};
+	memcpy(content->whole, whole.bytes, sizeof content->whole);
+	memcpy(content->fingerprint, member->dataset->fingerprint.bytes, sizeof content->fingerprint);
+	content->cache_epoch = member->dataset->record.cache_epoch;
+	content->bytes = member->mark.member.bytes;
+	content->lines = member->mark.member.lines;
+	content->seen_ns = clock_wall_ns();
+	member->mark.has_content = member->mark.member.counts.rejected == 0 && member->records > 0;
+	return RESULT_OK;
+}
+
+static enum result read_records(struct stream *stream, struct error *error)
+{
+	const struct member_input *input = stream->input;
+	struct record_options options = member_record_options(input->ingest);
+	struct record_reader *reader;
+	content_reset(input->ingest->content);
+	enum result result = record_open(&reader, &options, stream_read, stream, error);
+	if (result != RESULT_OK)
+		return result;
+	result = take_rows(input, reader, error);
+	record_close(reader);
+	return result == RESULT_END ? remember_content(input, error) : result;
+}
+
+static enum result check_text(const struct stream *stream, struct error *error)
+{
+	if (stream->head.length == 0)
+		return RESULT_OK;
+	const char *zero = memchr(stream->head.data, '\0', stream->head.length);
+	if (zero == NULL)
+		return RESULT_OK;
+	return error_set(error, RESULT_INVALID, "not a CSV: a NUL byte at offset %zu",
+			 (size_t)(zero - stream->head.data));
+}
+
+static enum result read_stream(struct stream *stream, struct error *error)
+{
+	const struct member_input *input = stream->input;
+	struct delivery_member *member = input->member;
+	enum result result = read_head(stream, error);
+	if (result == RESULT_OK)
+		result = check_text(stream, error);
+	struct id head;
+	if (result == RESULT_OK)
+		result = digest_head(stream, &head, error);
+	if (result != RESULT_OK)
+		return result;
+	if (member->resume_at == 0 && stream->head.length > 0) {
+		struct survey survey = survey_of(input);
+		struct state_content known;
+		bool found;
+		result = survey_recognise(&survey, head, &found, &known, error);
+		if (result != RESULT_OK)
+			return result;
+		if (found) {
+			take_recognised(member, &known);
+			return RESULT_OK;
+		}
+	}
+	memcpy(member->mark.content.head, head.bytes, sizeof head.bytes);
+	return read_records(stream, error);
+}
+
+enum result member_read(const struct member_input *input, struct error *error)
+{
+	int64_t started = clock_monotonic_ns();
+	struct ingest *ingest = input->ingest;
+	struct dataset *dataset = input->member->dataset;
+	enum result result = make_current(ingest, dataset, error);
+	if (result == RESULT_OK && !ingest->options.dry_run)
+		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
+	if (result != RESULT_OK)
+		return result;
+	struct stream stream = {.input = input};
+	result = read_stream(&stream, error);
+	buffer_free(&stream.head);
+	input->member->mark.member.busy_ns += clock_monotonic_ns() - started;
+	if (result == RESULT_OK)
+		delivery_end_member(input->member, STATE_STATUS_DONE, "");
+	return result;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/retire.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+static const char REASON_SUFFIX[] = ".reason.txt";
+
+static enum result no_memory(struct error *error)
+{
+	return error_set(error, RESULT_NO_MEMORY, "out of memory");
+}
+
+/* Is the file under this path the one that was read? A rename changes ctime, so that is not asked. */
+static bool is_the_file(const char *path, const struct file_identity *identity)
+{
+	struct stat status;
+	if (lstat(path, &status) != 0)
+		return false;
+	struct file_identity found = file_identity_of(&status);
+	return S_ISREG(status.st_mode) && file_identity_same_content(&found, identity);
+}
+
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL)
+		return strdup(".");
+	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static enum result sync_both(const char *path, const char *directory, struct error *error)
+{
+	CLEANUP_FREE char *from = directory_of(path);
+	if (from == NULL)
+		return no_memory(error);
+	enum result result = file_sync_directory(directory, error);
+	return result == RESULT_OK ? file_sync_directory(from, error) : result;
+}
+
+/* name, or <delivery>-name cut at its front to what a file name may hold. */
+static char *target_name(const struct retire_file *file, bool with_id)
+{
+	const char *name = file_base_name(file->path);
+	if (!with_id)
+		return strdup(name);
+	char id[ID_TEXT_MAX];
+	id_text(id, file->delivery);
+	size_t room = NAME_MAX - strlen(id) - 1 - strlen(REASON_SUFFIX);
+	size_t length = strlen(name);
+	const char *tail = length > room ? name + (length - room) : name;
+	char *target;
+	return asprintf(&target, "%s-%s", id, tail) < 0 ? NULL : target;
+}
+
+/* The rename itself, never over another file, then the check that it was the right one. */
+static enum result move_to(const struct retire_file *file, const char *target, struct error *error)
+{
+	if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) != 0) {
+		enum result result = errno == EEXIST ? RESULT_END : RESULT_IO;
+		bool is_other_disk = errno == EXDEV;
+		error_set_errno(error, result, "'%s': cannot move to '%s'", file->path, target);
+		if (is_other_disk)
+			error_hint(error, "put both directories on one file system");
+		return result;
+	}
+	if (is_the_file(target, &file->identity))
+		return RESULT_OK;
+	/* Replaced between reading and moving: back with it, unless yet another one has come. */
+	if (renameat2(AT_FDCWD, target, AT_FDCWD, file->path, RENAME_NOREPLACE) != 0)
+		return error_set_errno(error, RESULT_IO, "'%s': is not the file that was read from '%s'", target,
+				       file->path);
+	return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
+}
+
+static enum result move_under(const struct retire_file *file, const char *directory, const char *name,
+			      struct error *error)
+{
+	CLEANUP_FREE char *target = file_join(directory, name);
+	return target == NULL ? no_memory(error) : move_to(file, target, error);
+}
+
+static bool is_gone(const struct retire_file *file)
+{
+	struct stat status;
+	return lstat(file->path, &status) != 0 && errno == ENOENT;
+}
+
+enum result retire_move(const struct retire_file *file, const char *directory, struct error *error)
+{
+	if (is_gone(file))
+		return RESULT_OK;
+	if (!is_the_file(file->path, &file->identity))
+		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
+	enum result result = RESULT_END;
+	for (int with_id = 0; result == RESULT_END && with_id < 2; with_id++) {
+		CLEANUP_FREE char *name = target_name(file, with_id);
+		result = name == NULL ? no_memory(error) : move_under(file, directory, name, error);
+	}
+	if (result == RESULT_END)
+		return error->result = RESULT_IO;
+	return result == RESULT_OK ? sync_both(file->path, directory, error) : result;
+}
+
+static enum result write_reason(int fd, const char *path, const char *reason, struct error *error)
+{
+	enum result result = file_write_all(fd, reason, strlen(reason), path, error);
+	if (result == RESULT_OK)
+		result = file_write_all(fd, "\n", 1, path, error);
+	return result == RESULT_OK ? file_sync(fd, path, error) : result;
+}
+
+/* The reason stands before the file moves, so that no rejected file is without one. RESULT_END: the name is taken. */
+static enum result reject_as(const struct retire_file *file, const char *directory, bool with_id, const char *reason,
+			     struct error *error)
+{
+	CLEANUP_FREE char *name = target_name(file, with_id);
+	CLEANUP_FREE char *path = NULL;
+	if (name == NULL || asprintf(&path, "%s/%s%s", directory, name, REASON_SUFFIX) < 0)
+		return no_memory(error);
+	/* Left by an attempt of this delivery that was cut off, the file with the id may be written again. */
+	CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (with_id ? O_TRUNC : O_EXCL), 0640);
+	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG) && !with_id)
+		return RESULT_END;
+	if (fd < 0)
+		return error_set_errno(error, RESULT_IO, "'%s': cannot write", path);
+	enum result result = write_reason(fd, path, reason, error);
+	if (result == RESULT_OK)
+		result = move_under(file, directory, name, error);
+	if (result != RESULT_OK)
+		unlink(path);
+	return result;
+}
+
+enum result retire_reject(const struct retire_file *file, const char *directory, const char *reason,
+			  struct error *error)
+{
+	if (is_gone(file))
+		return RESULT_OK;
+	if (!is_the_file(file->path, &file->identity))
+		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
+	enum result result = reject_as(file, directory, false, reason, error);
+	if (result == RESULT_END)
+		result = reject_as(file, directory, true, reason, error);
+	if (result == RESULT_END)
+		return error->result = RESULT_IO;
+	return result == RESULT_OK ? sync_both(file->path, directory, error) : result;
+}
+
+enum result retire_delete(const struct retire_file *file, struct error *error)
+{
+	if (is_gone(file))
+		return RESULT_OK;
+	CLEANUP_FREE char *directory = directory_of(file->path);
+	char id[ID_TEXT_MAX];
+	id_text(id, file->delivery);
+	/* Aside first, under a name that no watch takes: what is unlinked is what was checked. */
+	CLEANUP_FREE char *aside = NULL;
+	if (directory == NULL || asprintf(&aside, "%s/.%s.delete", directory, id) < 0)
+		return no_memory(error);
+	enum result result = move_to(file, aside, error);
+	if (result != RESULT_OK)
+		return result == RESULT_END ? error->result = RESULT_IO : result;
+	if (unlink(aside) != 0)
+		return error_set_errno(error, RESULT_IO, "'%s': cannot remove", aside);
+	return file_sync_directory(directory, error);
+}
+
+enum result retire_expire(const char *directory, int64_t age_ns, int64_t wall_now_ns, struct error *error)
+{
+	DIR *stream = opendir(directory);
+	if (stream == NULL)
+		return error_set_errno(error, RESULT_IO, "'%s': cannot open", directory);
+	enum result result = RESULT_OK;
+	for (struct dirent *entry; result == RESULT_OK && (entry = readdir(stream)) != NULL;) {
+		struct stat status;
+		if (fstatat(dirfd(stream), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(status.st_mode))
+			continue;
+		/* The rename into the directory set ctime; mtime is the producer's. */
+		if (file_identity_of(&status).ctime_ns > wall_now_ns - age_ns)
+			continue;
+		if (unlinkat(dirfd(stream), entry->d_name, 0) != 0 && errno != ENOENT)
+			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory, entry->d_name);
+	}
+	closedir(stream);
+	return result;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/member.h"
+#include "schema/infer.h"
+#include "source/record.h"
+
+enum { READ_SIZE = 262144 };
+
+/* Through the members from the one in question on. */
+struct walk {
+	const struct survey *survey;
+	struct source *source;
+	struct source_member member;
+};
+
+static enum result walk_open(struct walk *walk, const struct survey *survey, struct error *error)
+{
+	*walk = (struct walk){.survey = survey};
+	enum result result = source_open(&walk->source, survey->fd, survey->delivery->record.path,
+					 &survey->ingest->options.limits, error);
+	while (result == RESULT_OK) {
+		result = source_next(walk->source, &walk->member, error);
+		if (result == RESULT_OK && walk->member.index == survey->index)
+			return RESULT_OK;
+	}
+	source_close(walk->source);
+	if (result == RESULT_END)
+		return error_set(error, RESULT_CHANGED, "'%s' changed while it was read", survey->delivery->record.path);
+	return result;
+}
+
+/* The next member of the same dataset; RESULT_END behind the last. */
+static enum result walk_next(struct walk *walk, struct error *error)
+{
+	for (;;) {
+		enum result result = source_next(walk->source, &walk->member, error);
+		if (result != RESULT_OK)
+			return result;
+		char name[SCHEMA_NAME_MAX + 1];
+		result = member_dataset_name(walk->survey->ingest, walk->survey->delivery, walk->source,
+					     &walk->member, name, error);
+		if (result == RESULT_OK && strcmp(name, walk->survey->dataset->record.name) == 0)
+			return RESULT_OK;
+		if (result != RESULT_OK && result != RESULT_END)
+			return result;
+	}
+}
+
+static enum result walk_read(void *context, void *bytes, size_t size, size_t *count, struct error *error)
+{
+	struct walk *walk = context;
+	if (atomic_load(walk->survey->ingest->options.stop))
+		return error_set(error, RESULT_STOPPED, "stopped");
+	return source_read(walk->source, bytes, size, count, error);
+}
+
+static enum result digest_member(struct walk *walk, struct id *whole, struct error *error)
+{
+	struct content *content = walk->survey->ingest->content;
+	char *bytes = malloc(READ_SIZE);
+	if (bytes == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	content_reset(content);
+	enum result result;
+	size_t count;
+	do {
+		result = walk_read(walk, bytes, READ_SIZE, &count, error);
+		if (result == RESULT_OK)
+			result = content_update(content, bytes, count, error);
+	} while (result == RESULT_OK && count > 0);
+	free(bytes);
+	return result == RESULT_OK ? content_finish(content, whole, error) : result;
+}
+
+static bool is_in_force(const struct state_content *content, const struct dataset *dataset)
+{
+	return content->cache_epoch == dataset->record.cache_epoch &&
+	       memcmp(content->fingerprint, dataset->record.fingerprint, sizeof content->fingerprint) == 0;
+}
+
+enum result survey_recognise(const struct survey *survey, struct id head, bool *found, struct state_content *content,
+			     struct error *error)
+{
+	struct state *state = survey->ingest->options.state;
+	uint32_t dataset = survey->dataset->record.id;
+	*found = false;
+	struct state_txn *txn = state_txn_begin_read(state);
+	enum state_result known = state_delivery_has_head(txn, dataset, head.bytes);
+	state_txn_abort(txn);
+	if (known != STATE_OK)
+		return RESULT_OK;
+
+	struct walk walk;
+	enum result result = walk_open(&walk, survey, error);
+	if (result != RESULT_OK)
+		return result;
+	struct id whole;
+	result = digest_member(&walk, &whole, error);
+	source_close(walk.source);
+	if (result != RESULT_OK)
+		return result;
+	txn = state_txn_begin_read(state);
+	*found = state_delivery_get_content(txn, dataset, head.bytes, whole.bytes, content) == STATE_OK &&
+		 is_in_force(content, survey->dataset);
+	state_txn_abort(txn);
+	return RESULT_OK;
+}
+
+/* Calls each() with a reader that stands behind the header, for the member in question and those of its dataset
+ * behind it. */
+typedef enum result walk_fn(void *context, const struct record *header, struct record_reader *reader,
+			    struct error *error);
+
+static enum result walk_member(struct walk *walk, walk_fn *each, void *context, struct error *error)
+{
+	struct record_options options = member_record_options(walk->survey->ingest);
+	struct record_reader *reader;
+	enum result result = record_open(&reader, &options, walk_read, walk, error);
+	if (result != RESULT_OK)
+		return result;
+	struct record header;
+	result = record_next(reader, &header, error);
+	/* A member whose header is broken teaches nothing; its own turn will reject it. */
+	if (result == RESULT_OK && header.fault == RECORD_WHOLE && header.field_count > 0)
+		result = each(context, &header, reader, error);
+	record_close(reader);
+	return result == RESULT_END ? RESULT_OK : result;
+}
+
+static enum result walk_members(const struct survey *survey, walk_fn *each, void *context, struct error *error)
+{
+	struct walk walk;
+	enum result result = walk_open(&walk, survey, error);
+	if (result != RESULT_OK)
+		return result;
+	do {
+		result = walk_member(&walk, each, context, error);
+		if (result == RESULT_OK)
+			result = walk_next(&walk, error);
+	} while (result == RESULT_OK);
+	source_close(walk.source);
+	return result == RESULT_END ? RESULT_OK : result;
+}
+
+struct learning {
+	struct schema *schema;
+	const struct schema_spec *spec;
+	struct infer *infer;
+	bool has_rows;
+};
+
+static enum result learn_header(void *context, const struct record *header, struct record_reader *reader,
+				struct error *error)
+{
+	struct learning *learning = context;
+	size_t added;
+	(void)reader;
+	return schema_extend(learning->schema, learning->spec, header->fields, header->field_count, &added, error);
+}
+
+static enum result learn_values(void *context, const struct record *header, struct record_reader *reader,
+				struct error *error)
+{
+	struct learning *learning = context;
+	struct schema_map map;
+	enum result result = schema_map_header(&map, learning->schema, learning->spec, header->fields,
+					       header->field_count, error);
+	if (result != RESULT_OK)
+		return result;
+	record_expect_fields(reader, map.field_count);
+	struct record record;
+	while ((result = record_next(reader, &record, error)) == RESULT_OK) {
+		learning->has_rows = true;
+		if (record.fault == RECORD_WHOLE)
+			infer_record(learning->infer, &map, record.fields, record.field_count);
+	}
+	schema_map_free(&map);
+	return result;
+}
+
+enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows, struct error *error)
+{
+	struct learning learning = {.schema = schema, .spec = &survey->dataset->options.spec};
+	size_t known = schema->count;
+	enum result result = walk_members(survey, learn_header, &learning, error);
+	if (result != RESULT_OK)
+		return result;
+	learning.infer = infer_new(schema, learning.spec, known);
+	if (learning.infer == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	result = walk_members(survey, learn_values, &learning, error);
+	if (result == RESULT_OK)
+		infer_finish(learning.infer, schema);
+	infer_free(learning.infer);
+	*has_rows = learning.has_rows;
+	return result;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest/batch.h"
+#include "scratch.h"
+#include "state_dataset.h"
+
+static const uint8_t KEY[ROW_KEY_SIZE] = {1, 2, 3};
+
+static char *directory;
+static struct state *state;
+static struct batch batch;
+static struct state_counts counts;
+
+static void setup(void)
+{
+	directory = scratch_make();
+	struct state_error failure;
+	struct state_options options = {.directory = directory};
+	cr_assert_eq(state_open(&state, &options, &failure), STATE_OK, "%s", failure.text);
+	counts = (struct state_counts){0};
+}
+
+static void teardown(void)
+{
+	batch_close(&batch);
+	state_close(state);
+	scratch_remove(directory);
+}
+
+TestSuite(batch, .init = setup, .fini = teardown);
+
+static void add(const char *row)
+{
+	size_t offset = batch.bytes.length;
+	cr_assert_eq(buffer_append_string(&batch.bytes, row), RESULT_OK);
+	batch_add(&batch, offset, KEY, &counts);
+}
+
+static void judge(void)
+{
+	struct state_txn *txn = state_txn_begin_read(state);
+	cr_assert_eq(batch_judge(&batch, txn, 1), STATE_OK);
+	state_txn_abort(txn);
+}
+
+Test(batch, the_first_of_equal_rows_is_new_and_order_is_kept)
+{
+	cr_assert_eq(batch_open(&batch, 16, 1 << 20, false), RESULT_OK);
+	const char *const rows[] = {"delta", "alpha", "delta", "charlie", "alpha", "bravo"};
+	for (size_t i = 0; i < 6; i++)
+		add(rows[i]);
+	judge();
+	const char *const expected[] = {"delta", "alpha", "charlie", "bravo"};
+	cr_assert_eq(batch.unseen_count, 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert(slice_equal(batch.unseen[i], slice_from_string(expected[i])), "place %zu", i);
+	cr_assert_eq(counts.rows, 6);
+	cr_assert_eq(counts.new, 4);
+	cr_assert_eq(counts.duplicate, 2);
+}
+
+Test(batch, the_digests_of_unseen_rows_rise_strictly)
+{
+	cr_assert_eq(batch_open(&batch, 1000, 1 << 20, false), RESULT_OK);
+	for (int i = 0; i < 1000; i++) {
+		char row[16];
+		snprintf(row, sizeof row, "%d", i % 700);
+		add(row);
+	}
+	judge();
+	cr_assert_eq(batch.unseen_count, 700);
+	for (size_t i = 1; i < batch.unseen_count; i++)
+		cr_assert_lt(state_digest_compare(batch.digests[i - 1], batch.digests[i]), 0);
+}
+
+Test(batch, it_is_full_by_rows_or_by_bytes)
+{
+	cr_assert_eq(batch_open(&batch, 2, 1 << 20, false), RESULT_OK);
+	add("a");
+	cr_assert_not(batch_is_full(&batch));
+	add("b");
+	cr_assert(batch_is_full(&batch));
+	batch_close(&batch);
+	cr_assert_eq(batch_open(&batch, 100, 8, false), RESULT_OK);
+	add("12345678");
+	cr_assert(batch_is_full(&batch));
+}
+
+Test(batch, a_dry_run_remembers_what_it_would_have_stored)
+{
+	cr_assert_eq(batch_open(&batch, 16, 1 << 20, true), RESULT_OK);
+	add("a");
+	add("b");
+	judge();
+	cr_assert_eq(batch.unseen_count, 2);
+	batch_clear(&batch);
+	add("c");
+	add("a");
+	judge();
+	cr_assert_eq(batch.unseen_count, 1);
+	cr_assert_eq(counts.new, 3);
+	cr_assert_eq(counts.duplicate, 1);
+}
