@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "state_txn.h"
+#include "status/history.h"
+#include "watch/watch.h"
+
+static json_t *array_of(json_t *object)
+{
+	json_t *array = json_array();
+	if (array != NULL && object != NULL && json_array_append_new(array, object) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *failure(const char *text)
+{
+	return array_of(json_pack("{s:s}", "error", text));
+}
+
+static json_t *state_failure(struct state_txn *txn)
+{
+	struct state_error error;
+	if (txn == NULL || state_txn_failure(txn, &error) == STATE_OK)
+		return failure("out of memory");
+	return failure(error.text);
+}
+
+static json_t *status(const struct answer_source *source)
+{
+	json_t *datasets = json_array();
+	uint64_t used = 0;
+	uint64_t file = 0;
+	if (source->state != NULL) {
+		struct state_txn *txn = state_txn_begin_read(source->state);
+		json_decref(datasets);
+		datasets = history_datasets(txn);
+		json_t *failed = datasets == NULL ? state_failure(txn) : NULL;
+		state_txn_abort(txn);
+		if (failed != NULL)
+			return failed;
+		struct state_error error;
+		if (state_size(source->state, &used, &file, &error) != STATE_OK) {
+			json_decref(datasets);
+			return failure(error.text);
+		}
+	}
+	bool is_running = source->worker != NULL;
+	return array_of(json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
+				  is_running ? json_integer(getpid()) : json_null(), "data", source->config->data,
+				  "sink", source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
+				  is_running ? worker_status(source->worker) : json_null(), "datasets", datasets,
+				  "state", "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
+}
+
+static json_t *history(const struct answer_source *source, const char *filter)
+{
+	if (source->state == NULL)
+		return json_array();
+	struct state_txn *txn = state_txn_begin_read(source->state);
+	json_t *members = txn != NULL ? history_members(txn, filter) : NULL;
+	if (members == NULL)
+		members = state_failure(txn);
+	state_txn_abort(txn);
+	return members;
+}
+
+/* What the state knows of exactly this file: {"delivery", "status", …} or JSON null. */
+static json_t *find_delivery(const struct answer_source *source, const struct file_identity *identity)
+{
+	if (source->state == NULL)
+		return json_null();
+	struct state_txn *txn = state_txn_begin_read(source->state);
+	json_t *delivery = txn != NULL ? history_of_file(txn, identity->device, identity->inode) : json_null();
+	state_txn_abort(txn);
+	bool is_same = json_integer_value(json_object_get(delivery, "size")) == (json_int_t)identity->size &&
+		       json_integer_value(json_object_get(delivery, "mtime_ns")) == (json_int_t)identity->mtime_ns;
+	if (json_is_object(delivery) && is_same)
+		return delivery;
+	json_decref(delivery);
+	return json_null();
+}
+
+/* The subdirectory of the drop directory that the file is in, or NULL. */
+static const char *subdirectory_of(const char *drop, const char *path, char name[SCHEMA_NAME_MAX + 1])
+{
+	CLEANUP_FREE char *whole = realpath(path, NULL);
+	CLEANUP_FREE char *whole_drop = realpath(drop, NULL);
+	size_t length = whole_drop != NULL ? strlen(whole_drop) : 0;
+	if (whole == NULL || length == 0 || strncmp(whole, whole_drop, length) != 0 || whole[length] != '/')
+		return NULL;
+	const char *first = whole + length + 1;
+	const char *slash = strchr(first, '/');
+	if (slash == NULL || slash - first > SCHEMA_NAME_MAX)
+		return NULL;
+	snprintf(name, SCHEMA_NAME_MAX + 1, "%.*s", (int)(slash - first), first);
+	return name;
+}
+
+static enum result match_file(const struct answer_source *source, const char *path, char name[SCHEMA_NAME_MAX + 1],
+			      struct error *error)
+{
+	char subdirectory[SCHEMA_NAME_MAX + 1];
+	struct match_member member = {.title = file_base_name(path)};
+	if (subdirectory_of(source->config->drop, path, subdirectory) != NULL &&
+	    match_name(source->rules, subdirectory, name, error) == RESULT_OK)
+		return RESULT_OK;
+	return match_member(source->rules, &member, name, error);
+}
+
+/* Why nothing keeps the file from being taken, or what does; one line. */
+static void explain_match(const struct answer_source *source, const char *path, char *line, size_t size)
+{
+	char name[SCHEMA_NAME_MAX + 1];
+	struct error error = {0};
+	enum result result = match_file(source, path, name, &error);
+	if (result == RESULT_OK)
+		snprintf(line, size, "ready: dataset '%s' takes it%s", name,
+			 source->worker != NULL ? "" : "; no daemon is running");
+	else if (result == RESULT_END)
+		snprintf(line, size, "held: no dataset's files match it, unless it is an archive whose members do");
+	else
+		snprintf(line, size, "held: %s", error.message);
+}
+
+static void explain_delivery(const json_t *delivery, char *line, size_t size)
+{
+	const char *reason = json_string_value(json_object_get(delivery, "reason"));
+	snprintf(line, size, "%s: delivery %s%s%s", json_string_value(json_object_get(delivery, "status")),
+		 json_string_value(json_object_get(delivery, "delivery")), reason != NULL ? ": " : "",
+		 reason != NULL ? reason : "");
+}
+
+static json_t *explain(const struct answer_source *source, const char *path)
+{
+	if (path == NULL)
+		return failure("no file named");
+	char line[2 * ERROR_MESSAGE_MAX];
+	struct stat status_of_file;
+	json_t *delivery = json_null();
+	enum watch_verdict verdict = watch_judge(path, source->config->settle_ns, clock_wall_ns());
+	if (lstat(path, &status_of_file) == 0 && S_ISREG(status_of_file.st_mode)) {
+		struct file_identity identity = file_identity_of(&status_of_file);
+		delivery = find_delivery(source, &identity);
+	}
+	if (json_is_object(delivery))
+		explain_delivery(delivery, line, sizeof line);
+	else if (verdict == WATCH_SETTLED)
+		explain_match(source, path, line, sizeof line);
+	else if (verdict == WATCH_UNREADABLE)
+		snprintf(line, sizeof line, "waiting: not readable; run: chmod a+r '%s'", path);
+	else
+		snprintf(line, sizeof line, "not taken: %s", watch_verdict_text(verdict));
+	char quoted[2 * ERROR_MESSAGE_MAX];
+	char quoted_path[2 * ERROR_MESSAGE_MAX];
+	error_quote(quoted, sizeof quoted, line);
+	error_quote(quoted_path, sizeof quoted_path, path);
+	return array_of(
+		json_pack("{s:s, s:s, s:o}", "file", quoted_path, "explanation", quoted, "delivery", delivery));
+}
+
+json_t *answer_request(const struct answer_source *source, const json_t *request)
+{
+	const char *command = json_string_value(json_object_get(request, "command"));
+	if (command == NULL)
+		return failure("no command");
+	if (strcmp(command, "status") == 0)
+		return status(source);
+	if (strcmp(command, "history") == 0)
+		return history(source, json_string_value(json_object_get(request, "filter")));
+	if (strcmp(command, "explain") == 0)
+		return explain(source, json_string_value(json_object_get(request, "file")));
+	return failure("unknown command");
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "sink/mysql_sink.h"
+#include "sink/sqlite_sink.h"
+
+static enum result make_directories(const struct config *config, struct error *error)
+{
+	const char *const directories[] = {config->data, config->drop, config->done, config->rejected};
+	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+		enum result result = file_make_directory(directories[i], 0755, error);
+		if (result != RESULT_OK)
+			return error->result = RESULT_STATE;
+	}
+	return RESULT_OK;
+}
+
+static enum result open_state(struct app *app, bool must_exist, struct error *error)
+{
+	struct state_options options = {.directory = app->config->state, .must_exist = must_exist};
+	struct state_error failure;
+	enum state_result opened = state_open(&app->state, &options, &failure);
+	if (opened == STATE_OK)
+		return RESULT_OK;
+	if (opened == STATE_NOT_FOUND)
+		return RESULT_END;
+	return dataset_state_error(error, &failure, "cannot open the state");
+}
+
+static enum result make_datasets(struct app *app, struct error *error)
+{
+	size_t count = app->config->dataset_count;
+	app->datasets = calloc(count + 1, sizeof *app->datasets);
+	if (app->datasets == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		const struct config_dataset *dataset = &app->config->datasets[i];
+		app->datasets[i] = (struct dataset_options){
+			.name = dataset->name,
+			.table = dataset->table,
+			.files = dataset->files,
+			.file_count = dataset->file_count,
+			.spec = dataset->schema,
+		};
+	}
+	return RESULT_OK;
+}
+
+enum result app_make_sink(struct app *app, struct error *error)
+{
+	const struct config *config = app->config;
+	if (config->sink == CONFIG_SINK_SQLITE)
+		return sqlite_sink_open(&app->sink, config->sqlite_path, error);
+	struct mysql_sink_options options = {
+		.host = config->mysql.host,
+		.port = config->mysql.port,
+		.socket = config->mysql.socket,
+		.user = config->mysql.user,
+		.password_file = config->mysql.password_file,
+		.defaults_file = config->mysql.defaults_file,
+		.defaults_group = config->mysql.defaults_group,
+		.database = config->mysql.database,
+		.tls = config->mysql.tls,
+		.ca = config->mysql.ca,
+	};
+	return mysql_sink_open(&app->sink, &options, error);
+}
+
+enum result app_open(struct app *app, const struct config *config, struct error *error)
+{
+	*app = (struct app){.config = config};
+	enum result result = make_directories(config, error);
+	if (result == RESULT_OK)
+		result = open_state(app, false, error);
+	if (result == RESULT_OK)
+		result = make_datasets(app, error);
+	if (result == RESULT_OK)
+		result = app_make_sink(app, error);
+	if (result != RESULT_OK)
+		app_close(app);
+	return result;
+}
+
+enum result app_open_state(struct app *app, const struct config *config, struct error *error)
+{
+	*app = (struct app){.config = config};
+	enum result result = make_datasets(app, error);
+	if (result == RESULT_OK)
+		result = open_state(app, true, error);
+	if (result != RESULT_OK && result != RESULT_END)
+		app_close(app);
+	return result;
+}
+
+void app_close(struct app *app)
+{
+	if (app->sink != NULL)
+		app->sink->interface->close(app->sink);
+	state_close(app->state);
+	free(app->datasets);
+	*app = (struct app){0};
+}
+
+struct ingest_options app_ingest_options(const struct app *app)
+{
+	static const enum ingest_on_done on_done[] = {
+		[CONFIG_ON_DONE_ARCHIVE] = INGEST_ARCHIVE,
+		[CONFIG_ON_DONE_KEEP] = INGEST_KEEP,
+		[CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
+	};
+	const struct config *config = app->config;
+	return (struct ingest_options){
+		.state = app->state,
+		.sink = app->sink,
+		.datasets = app->datasets,
+		.dataset_count = config->dataset_count,
+		.create_unmatched = config->unmatched == CONFIG_UNMATCHED_CREATE,
+		.on_done = on_done[config->on_done],
+		.done = config->done,
+		.rejected = config->rejected,
+		.batch_rows = config->batch.rows,
+		.batch_bytes = config->batch.bytes,
+		.max_field = config->limits.max_field,
+		.max_columns = config->limits.max_columns,
+		.limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},
+	};
+}
+
+struct match_rules app_match_rules(const struct app *app)
+{
+	return (struct match_rules){
+		.datasets = app->datasets,
+		.count = app->config->dataset_count,
+		.create_unmatched = app->config->unmatched == CONFIG_UNMATCHED_CREATE,
+	};
+}

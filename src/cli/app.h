@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_CLI_APP_H
+#define ROWSIEVE_CLI_APP_H
+
+#include "config/config.h"
+#include "ingest/ingest.h"
+#include "ingest/match.h"
+#include "state.h"
+
+/* The configuration turned into objects: this is the only place where the parts below meet it. */
+struct app {
+	const struct config *config;
+	struct state *state;
+	struct sink *sink;
+	struct dataset_options *datasets;
+};
+
+/* Makes the directories, opens and locks the state, and makes the (unconnected) sink. The configuration is borrowed. */
+enum result app_open(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
+
+/* The state alone, for a look at it; STATE_NOT_FOUND becomes RESULT_END. */
+enum result app_open_state(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
+void app_close(struct app *app);
+
+/* The sink alone, for `check`. */
+enum result app_make_sink(struct app *app, struct error *error) WARN_UNUSED;
+
+/* Options of an engine over what the app holds; stop, callbacks and dry_run are the caller's to set. */
+struct ingest_options app_ingest_options(const struct app *app);
+struct match_rules app_match_rules(const struct app *app);
+
+#endif

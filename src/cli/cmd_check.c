@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/app.h"
+#include "cli/command.h"
+#include "cli/query.h"
+#include "status/control.h"
+
+struct checks {
+	json_t *lines; /* {"check", "ok", "message", "hint"} */
+	enum result worst;
+};
+
+static void add(struct checks *checks, const char *name, enum result result, const struct error *error,
+		const char *message)
+{
+	bool is_ok = result == RESULT_OK;
+	json_array_append_new(checks->lines,
+			      json_pack("{s:s, s:b, s:s, s:s?}", "check", name, "ok", is_ok, "message",
+					is_ok ? message : error->message, "hint",
+					is_ok || error->hint[0] == '\0' ? NULL : error->hint));
+	if (!is_ok && (checks->worst == RESULT_OK || result == RESULT_UNREACHABLE))
+		checks->worst = result;
+}
+
+static void check_directory(struct checks *checks, const char *name, const char *path)
+{
+	struct error error = {0};
+	enum result result = RESULT_OK;
+	char message[ERROR_MESSAGE_MAX];
+	snprintf(message, sizeof message, "'%s'", path);
+	if (access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT) {
+		result = error_set_errno(&error, RESULT_STATE, "'%s'", path);
+		error_hint(&error, "make it readable and writable for the user rowsieve runs as");
+	} else if (access(path, F_OK) != 0) {
+		snprintf(message, sizeof message, "'%s' will be made", path);
+	}
+	add(checks, name, result, &error, message);
+}
+
+static void check_space(struct checks *checks, const struct config *config)
+{
+	struct statvfs status;
+	struct error error = {0};
+	char message[ERROR_MESSAGE_MAX];
+	if (statvfs(config->data, &status) != 0)
+		return; /* it is still to be made */
+	uint64_t available = (uint64_t)status.f_bavail * status.f_frsize;
+	enum result result = RESULT_OK;
+	snprintf(message, sizeof message, "%llu MiB free", (unsigned long long)(available >> 20));
+	if (available < config->keep.min_free)
+		result = error_set(&error, RESULT_NO_SPACE, "%s, keep.min_free wants %llu MiB", message,
+				   (unsigned long long)(config->keep.min_free >> 20));
+	add(checks, "space", result, &error, message);
+}
+
+static void check_sink(struct checks *checks, const struct config *config)
+{
+	struct app app = {.config = config};
+	struct error error = {0};
+	enum result result = RESULT_OK;
+	if (config->sink == CONFIG_SINK_SQLITE && access(config->data, F_OK) != 0) {
+		add(checks, "sink", RESULT_OK, NULL, "sqlite, to be made");
+		return;
+	}
+	result = app_make_sink(&app, &error);
+	if (result == RESULT_OK)
+		result = app.sink->interface->connect(app.sink, &error);
+	add(checks, "sink", result, &error, config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
+	app_close(&app);
+}
+
+static void check_state(struct checks *checks, const struct config *config)
+{
+	struct error error = {0};
+	int fd;
+	enum result result = control_connect(config->socket_path, &fd, &error);
+	if (result == RESULT_OK) {
+		close(fd);
+		add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
+		return;
+	}
+	struct app app;
+	if (result == RESULT_END)
+		result = app_open_state(&app, config, &error);
+	if (result == RESULT_END) {
+		add(checks, "state", RESULT_OK, NULL, "to be made");
+		return;
+	}
+	add(checks, "state", result, &error, "opens");
+	if (result == RESULT_OK)
+		app_close(&app);
+}
+
+static void print_checks(const json_t *lines)
+{
+	size_t index;
+	json_t *line;
+	json_array_foreach(lines, index, line) {
+		const char *hint = json_string_value(json_object_get(line, "hint"));
+		printf("%-6s %-10s %s%s%s%s\n", json_is_true(json_object_get(line, "ok")) ? "ok" : "FAILED",
+		       json_string_value(json_object_get(line, "check")),
+		       json_string_value(json_object_get(line, "message")), hint != NULL ? " (" : "",
+		       hint != NULL ? hint : "", hint != NULL ? ")" : "");
+	}
+}
+
+static enum result run(const struct options *options, int *exit_status, struct error *error)
+{
+	struct config *config;
+	enum result result = config_load(&config, &options->config, error);
+	if (result != RESULT_OK)
+		return result;
+	struct checks checks = {.lines = json_array()};
+	char message[ERROR_MESSAGE_MAX];
+	snprintf(message, sizeof message, "%s%s%s, %zu datasets", config->path != NULL ? "'" : "",
+		 config->path != NULL ? config->path : "none, defaults", config->path != NULL ? "'" : "",
+		 config->dataset_count);
+	add(&checks, "config", RESULT_OK, NULL, message);
+	check_directory(&checks, "drop", config->drop);
+	check_directory(&checks, "done", config->done);
+	check_directory(&checks, "rejected", config->rejected);
+	check_space(&checks, config);
+	check_state(&checks, config);
+	check_sink(&checks, config);
+	if (options->json)
+		query_print_json(checks.lines);
+	else
+		print_checks(checks.lines);
+	json_decref(checks.lines);
+	config_free(config);
+	*exit_status = error_exit_status(checks.worst);
+	return RESULT_OK;
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.arguments = "[--json]",
+	.summary = "configuration, permissions, sink, state, disk",
+	.flags = OPTIONS_JSON,
+	.run = run,
+};

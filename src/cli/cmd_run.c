@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/answer.h"
+#include "cli/command.h"
+#include "cli/report.h"
+#include "cli/worker.h"
+#include "status/control.h"
+#include "watch/watch.h"
+
+/* Within this the worker leaves by itself; a batch in the hands of the sink may take longer, and is judged by the next
+ * start whatever becomes of it. */
+static const int64_t STOP_PATIENCE_NS = 1500000000;
+
+/* How the event loop ended. */
+enum { LOOP_STOP = 1, LOOP_RELOAD = 2 };
+
+struct daemon {
+	const struct options *options;
+	struct config *config;
+	struct config *next_config; /* to go on with after LOOP_RELOAD */
+	struct app app;
+	struct worker *worker;
+	struct watch *watch;
+	struct control *control;
+	sd_event *event;
+	sd_event_source *watch_timer;
+	uint64_t last_heartbeat;
+};
+
+static void arm_watch_timer(struct daemon *daemon)
+{
+	sd_event_source_set_time(daemon->watch_timer, (uint64_t)(watch_deadline(daemon->watch) / 1000) + 1);
+	sd_event_source_set_enabled(daemon->watch_timer, SD_EVENT_ONESHOT);
+}
+
+/* The name of a subdirectory decides, where there can be a dataset of that name. */
+static const char *dataset_of(const struct daemon *daemon, const struct watch_file *file,
+			      char name[SCHEMA_NAME_MAX + 1])
+{
+	struct match_rules rules = app_match_rules(&daemon->app);
+	struct error error;
+	if (file->subdirectory == NULL || match_name(&rules, file->subdirectory, name, &error) != RESULT_OK)
+		return NULL;
+	return name;
+}
+
+static void submit(struct daemon *daemon, const struct watch_file *file)
+{
+	char name[SCHEMA_NAME_MAX + 1];
+	struct worker_job job = {.path = file->path, .dataset = dataset_of(daemon, file, name), .fd = -1};
+	if (worker_submit(daemon->worker, &job) != RESULT_OK)
+		watch_release(daemon->watch, file->path, clock_monotonic_ns() + daemon->config->rescan_ns);
+}
+
+static void take_settled(struct daemon *daemon)
+{
+	struct error error = {0};
+	if (watch_advance(daemon->watch, clock_monotonic_ns(), &error) != RESULT_OK)
+		log_error(&error);
+	struct watch_file file;
+	while (watch_next(daemon->watch, &file)) {
+		if (file.verdict == WATCH_SETTLED)
+			submit(daemon, &file);
+		else
+			log_warning("'%s' is not readable and stays; run: chmod a+r '%s'", file.path, file.path);
+	}
+	arm_watch_timer(daemon);
+}
+
+static int on_watch(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	take_settled(context);
+	return 0;
+}
+
+static int on_watch_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	take_settled(context);
+	return 0;
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct daemon *daemon = context;
+	(void)source;
+	(void)fd;
+	(void)events;
+	worker_dispatch(daemon->worker);
+	return 0;
+}
+
+static void on_reported(void *context, uint64_t client, const json_t *report)
+{
+	struct daemon *daemon = context;
+	char line[2 * ERROR_MESSAGE_MAX];
+	report_line(line, sizeof line, report);
+	log_info("%s", line);
+	if (client != 0)
+		control_send(daemon->control, client, json_incref((json_t *)report));
+}
+
+static void on_progressed(void *context, uint64_t client, const json_t *progress)
+{
+	struct daemon *daemon = context;
+	control_send(daemon->control, client, json_pack("{s:O}", "progress", progress));
+}
+
+static void on_ended(void *context, uint64_t client, const char *path, int exit_status)
+{
+	struct daemon *daemon = context;
+	(void)path;
+	if (client == 0)
+		return;
+	control_send(daemon->control, client, json_pack("{s:i}", "exit_status", exit_status));
+	control_finish(daemon->control, client);
+}
+
+static void on_released(void *context, const char *path, int64_t delay_ns)
+{
+	struct daemon *daemon = context;
+	watch_release(daemon->watch, path, clock_monotonic_ns() + delay_ns);
+	arm_watch_timer(daemon);
+}
+
+static void take_client_file(struct daemon *daemon, uint64_t client, const json_t *request, int fd)
+{
+	struct worker_job job = {
+		.path = json_string_value(json_object_get(request, "file")),
+		.dataset = json_string_value(json_object_get(request, "dataset")),
+		.client = client,
+		.fd = fd,
+		.dry_run = json_is_true(json_object_get(request, "dry_run")),
+	};
+	if (job.path != NULL && fd >= 0 && worker_submit(daemon->worker, &job) == RESULT_OK)
+		return;
+	if (fd >= 0 && job.path == NULL)
+		close(fd);
+	control_send(daemon->control, client, json_pack("{s:s}", "error", "ingest needs a file and its descriptor"));
+	control_finish(daemon->control, client);
+}
+
+static void on_request(void *context, uint64_t client, const json_t *request, int fd)
+{
+	struct daemon *daemon = context;
+	const char *command = json_string_value(json_object_get(request, "command"));
+	if (command != NULL && strcmp(command, "ingest") == 0) {
+		take_client_file(daemon, client, request, fd);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+	struct match_rules rules = app_match_rules(&daemon->app);
+	struct answer_source source = {
+		.config = daemon->config,
+		.rules = &rules,
+		.state = worker_lock_state(daemon->worker),
+		.worker = daemon->worker,
+	};
+	json_t *lines = answer_request(&source, request);
+	worker_unlock_state(daemon->worker);
+	size_t index;
+	json_t *line;
+	json_array_foreach(lines, index, line)
+		control_send(daemon->control, client, json_incref(line));
+	json_decref(lines);
+	control_finish(daemon->control, client);
+}
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct daemon *daemon = context;
+	(void)source;
+	(void)info;
+	sd_notify(0, "STOPPING=1");
+	return sd_event_exit(daemon->event, LOOP_STOP);
+}
+
+/* The new configuration, or the old one and an error. */
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct daemon *daemon = context;
+	(void)source;
+	(void)info;
+	struct config *config;
+	struct error error = {0};
+	if (config_load(&config, &daemon->options->config, &error) != RESULT_OK) {
+		log_error(&error);
+		log_warning("the configuration stays as it was");
+		return 0;
+	}
+	if (strcmp(config->state, daemon->config->state) != 0 ||
+	    strcmp(config->socket_path, daemon->config->socket_path) != 0) {
+		log_warning("data and state can only be changed by a restart; the configuration stays as it was");
+		config_free(config);
+		return 0;
+	}
+	config_free(daemon->next_config);
+	daemon->next_config = config;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_monotonic_ns() / 1000));
+	return sd_event_exit(daemon->event, LOOP_RELOAD);
+}
+
+/* Tells the service manager that we live, but only while the worker gets on. */
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct daemon *daemon = context;
+	uint64_t heartbeat = worker_heartbeat(daemon->worker);
+	if (heartbeat != daemon->last_heartbeat)
+		sd_notify(0, "WATCHDOG=1");
+	daemon->last_heartbeat = heartbeat;
+	uint64_t interval = 0;
+	if (sd_watchdog_enabled(0, &interval) > 0) {
+		sd_event_source_set_time(source, usec + interval / 4);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+static bool add_sources(struct daemon *daemon)
+{
+	sd_event *event = daemon->event;
+	uint64_t now = (uint64_t)(clock_monotonic_ns() / 1000);
+	uint64_t interval = 0;
+	return sd_event_add_signal(event, NULL, SIGTERM, on_stop_signal, daemon) >= 0 &&
+	       sd_event_add_signal(event, NULL, SIGINT, on_stop_signal, daemon) >= 0 &&
+	       sd_event_add_signal(event, NULL, SIGHUP, on_reload_signal, daemon) >= 0 &&
+	       sd_event_add_io(event, NULL, worker_fd(daemon->worker), EPOLLIN, on_worker, daemon) >= 0 &&
+	       sd_event_add_io(event, NULL, watch_fd(daemon->watch), EPOLLIN, on_watch, daemon) >= 0 &&
+	       sd_event_add_time(event, &daemon->watch_timer, CLOCK_MONOTONIC, now, 1000, on_watch_timer, daemon) >= 0 &&
+	       (sd_watchdog_enabled(0, &interval) <= 0 ||
+		sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
+}
+
+static enum result open_parts(struct daemon *daemon, struct error *error)
+{
+	struct worker_callbacks callbacks = {on_reported, on_progressed, on_ended, on_released, daemon};
+	struct watch_options watch_options = {daemon->config->drop, daemon->config->settle_ns,
+					      daemon->config->rescan_ns};
+	enum result result = app_open(&daemon->app, daemon->config, error);
+	if (result == RESULT_OK)
+		result = watch_open(&daemon->watch, &watch_options, error);
+	if (result == RESULT_OK && sd_event_new(&daemon->event) < 0)
+		result = error_set(error, RESULT_NO_MEMORY, "cannot make the event loop");
+	if (result == RESULT_OK)
+		result = worker_start(&daemon->worker, &daemon->app, &callbacks, error);
+	if (result == RESULT_OK)
+		result = control_open(&daemon->control, daemon->event, daemon->config->socket_path, on_request, daemon,
+				      error);
+	if (result == RESULT_OK && !add_sources(daemon))
+		result = error_set(error, RESULT_NO_MEMORY, "cannot watch what the event loop must watch");
+	return result;
+}
+
+/* False: the worker is still busy, and nothing may be taken from under it. */
+static bool close_parts(struct daemon *daemon)
+{
+	bool has_left = daemon->worker == NULL || worker_stop(daemon->worker, STOP_PATIENCE_NS);
+	if (has_left && daemon->worker != NULL)
+		worker_dispatch(daemon->worker);
+	control_close(daemon->control);
+	daemon->control = NULL;
+	if (!has_left)
+		return false;
+	worker_free(daemon->worker);
+	watch_close(daemon->watch);
+	sd_event_source_unref(daemon->watch_timer);
+	sd_event_unref(daemon->event);
+	app_close(&daemon->app);
+	daemon->worker = NULL;
+	daemon->watch = NULL;
+	daemon->watch_timer = NULL;
+	daemon->event = NULL;
+	return true;
+}
+
+static enum result run_once(struct daemon *daemon, int *how, struct error *error)
+{
+	enum result result = open_parts(daemon, error);
+	if (result == RESULT_OK) {
+		log_info("watching '%s'", daemon->config->drop);
+		sd_notifyf(0, "READY=1\nSTATUS=watching '%s'", daemon->config->drop);
+		*how = sd_event_loop(daemon->event);
+	}
+	if (!close_parts(daemon)) {
+		log_warning("a batch is still under way; the next start settles it");
+		_exit(0);
+	}
+	return result;
+}
+
+static void block_signals(void)
+{
+	/* sd-event reads them from a signalfd: no thread may take them. A client that hangs up must not kill us. */
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static enum result run(const struct options *options, int *exit_status, struct error *error)
+{
+	struct daemon daemon = {.options = options};
+	enum result result = config_load(&daemon.config, &options->config, error);
+	if (result != RESULT_OK)
+		return result;
+	log_open(false);
+	block_signals();
+	int how = LOOP_RELOAD;
+	while (result == RESULT_OK && how == LOOP_RELOAD) {
+		if (daemon.next_config != NULL) {
+			config_free(daemon.config);
+			daemon.config = daemon.next_config;
+			daemon.next_config = NULL;
+			log_info("configuration reloaded");
+		}
+		how = LOOP_STOP;
+		result = run_once(&daemon, &how, error);
+	}
+	config_free(daemon.config);
+	config_free(daemon.next_config);
+	*exit_status = 0;
+	return result;
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.arguments = "",
+	.summary = "the daemon, in the foreground: takes files from the drop directory",
+	.details = "  SIGTERM ends it within two seconds, in the middle of a file too; the next start goes on from there.\n"
+		   "  SIGHUP reads the configuration again, and keeps the old one when the new one has an error.\n",
+	.run = run,
+};

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/query.h"
+
+static const char *text_of(const json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text != NULL ? text : otherwise;
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void print_worker(const json_t *status)
+{
+	const json_t *worker = json_object_get(status, "worker");
+	const json_t *progress = json_object_get(worker, "progress");
+	if (!json_is_true(json_object_get(status, "running"))) {
+		puts("daemon    not running");
+		return;
+	}
+	printf("daemon    running, pid %lld, %lld files waiting\n", number_of(status, "pid"), number_of(worker, "queue"));
+	if (json_is_object(progress))
+		printf("reading   '%s', %lld of %lld bytes\n", text_of(progress, "file", ""),
+		       number_of(progress, "position"), number_of(progress, "size"));
+	if (json_is_string(json_object_get(worker, "trouble")))
+		printf("trouble   %s\n", text_of(worker, "trouble", ""));
+}
+
+static void print_status(const json_t *status)
+{
+	print_worker(status);
+	printf("data      %s\nsink      %s\n", text_of(status, "data", ""), text_of(status, "sink", ""));
+	const json_t *state = json_object_get(status, "state");
+	printf("state     %.1f MB in use\n", (double)number_of(state, "used_bytes") / 1e6);
+	const json_t *datasets = json_object_get(status, "datasets");
+	if (json_array_size(datasets) == 0)
+		return;
+	printf("\n%-24s %-24s %-8s %14s %10s %6s %10s\n", "dataset", "table", "sink", "rows", "batches", "runs",
+	       "bytes/row");
+	size_t index;
+	json_t *dataset;
+	json_array_foreach(datasets, index, dataset) {
+		long long rows = number_of(dataset, "rows");
+		printf("%-24s %-24s %-8s %14lld %10lld %6lld %10.1f\n", text_of(dataset, "name", ""),
+		       text_of(dataset, "table", ""), text_of(dataset, "sink", "-"), rows,
+		       number_of(dataset, "batches"), number_of(dataset, "runs"),
+		       rows > 0 ? (double)number_of(dataset, "bytes") / (double)rows : 0.0);
+	}
+}
+
+/* For monitoring: the daemon runs, and nothing keeps it from its work. */
+static bool is_healthy(const json_t *status)
+{
+	const json_t *worker = json_object_get(status, "worker");
+	return json_is_true(json_object_get(status, "running")) && !json_is_string(json_object_get(worker, "trouble"));
+}
+
+static enum result run(const struct options *options, int *exit_status, struct error *error)
+{
+	json_t *lines;
+	enum result result = query_run(options, json_pack("{s:s}", "command", "status"), &lines, error);
+	if (result != RESULT_OK)
+		return result;
+	*exit_status = options->check && !is_healthy(json_array_get(lines, 0)) ? 1 : 0;
+	if (options->json)
+		query_print_json(lines);
+	else
+		print_status(json_array_get(lines, 0));
+	json_decref(lines);
+	return RESULT_OK;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.arguments = "[--json] [--check]",
+	.summary = "what it is doing now, and what it remembers",
+	.details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n",
+	.flags = OPTIONS_JSON | OPTIONS_CHECK,
+	.run = run,
+};

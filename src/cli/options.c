@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONG_DATA = 256, LONG_DATASET, LONG_JSON, LONG_DRY_RUN, LONG_STRICT, LONG_CHECK, LONG_HELP, LONG_VERSION };
+
+static const struct option LONG_OPTIONS[] = {
+	{"data", required_argument, NULL, LONG_DATA},       {"dataset", required_argument, NULL, LONG_DATASET},
+	{"json", no_argument, NULL, LONG_JSON},             {"dry-run", no_argument, NULL, LONG_DRY_RUN},
+	{"strict", no_argument, NULL, LONG_STRICT},         {"check", no_argument, NULL, LONG_CHECK},
+	{"help", no_argument, NULL, LONG_HELP},             {"version", no_argument, NULL, LONG_VERSION},
+	{0},
+};
+
+static enum result add_override(struct options *options, const char *text, struct error *error)
+{
+	size_t count = options->config.override_count;
+	const char **grown = realloc((void *)options->config.overrides, (count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	grown[count] = text;
+	options->config.overrides = grown;
+	options->config.override_count = count + 1;
+	return RESULT_OK;
+}
+
+static enum result take(struct options *options, int letter, struct error *error)
+{
+	switch (letter) {
+	case 'c':
+		options->config.path = optarg;
+		return RESULT_OK;
+	case 'o':
+		return add_override(options, optarg, error);
+	case LONG_DATA:
+		options->config.data = optarg;
+		return RESULT_OK;
+	case LONG_DATASET:
+		options->dataset = optarg;
+		options->given |= OPTIONS_DATASET;
+		return RESULT_OK;
+	case LONG_JSON:
+		options->json = true;
+		options->given |= OPTIONS_JSON;
+		return RESULT_OK;
+	case LONG_DRY_RUN:
+		options->dry_run = true;
+		options->given |= OPTIONS_DRY_RUN;
+		return RESULT_OK;
+	case LONG_STRICT:
+		options->strict = true;
+		options->given |= OPTIONS_STRICT;
+		return RESULT_OK;
+	case LONG_CHECK:
+		options->check = true;
+		options->given |= OPTIONS_CHECK;
+		return RESULT_OK;
+	case LONG_HELP:
+		options->help = true;
+		return RESULT_OK;
+	case LONG_VERSION:
+		options->version = true;
+		return RESULT_OK;
+	default:
+		return RESULT_USAGE;
+	}
+}
+
+static enum result usage_error(int letter, char **argv, struct error *error)
+{
+	const char *culprit = argv[optind - 1];
+	if (letter == ':')
+		error_set(error, RESULT_USAGE, "option '%s' needs a value", culprit);
+	else
+		error_set(error, RESULT_USAGE, "unknown option '%s'", culprit);
+	error_hint(error, "see: rowsieve --help");
+	return RESULT_USAGE;
+}
+
+enum result options_parse(struct options *options, int argc, char **argv, struct error *error)
+{
+	*options = (struct options){0};
+	opterr = 0;
+	int letter;
+	while ((letter = getopt_long(argc, argv, ":c:o:", LONG_OPTIONS, NULL)) != -1) {
+		if (letter == '?' || letter == ':')
+			return usage_error(letter, argv, error);
+		enum result result = take(options, letter, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	if (optind < argc)
+		options->command = argv[optind++];
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
+	return RESULT_OK;
+}
+
+void options_free(struct options *options)
+{
+	free((void *)options->config.overrides);
+	*options = (struct options){0};
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_CLI_QUERY_H
+#define ROWSIEVE_CLI_QUERY_H
+
+#include <jansson.h>
+
+#include "cli/options.h"
+
+/* Puts a request (whose reference it takes) to the daemon, or answers it from the state when none runs. *lines is an
+ * array of objects. */
+enum result query_run(const struct options *options, json_t *request, json_t **lines, struct error *error) WARN_UNUSED;
+
+/* One compact object a line on standard output. */
+void query_print_json(const json_t *lines);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_CLI_REPORT_H
+#define ROWSIEVE_CLI_REPORT_H
+
+#include <jansson.h>
+
+#include "ingest/ingest.h"
+
+/* What became of a member, as JSON (the line of `ingest --json`) and as a line for people. */
+
+/* New references; NULL without memory. */
+json_t *report_json(const struct ingest_report *report);
+json_t *report_failure_json(const char *file, const char *reason);
+json_t *report_progress_json(const struct ingest_progress *progress);
+
+/* "file [member]: done, 3 rows: 2 new, 1 duplicate, …" of a report in the JSON form, into line[size]. */
+void report_line(char *line, size_t size, const json_t *report);
+
+/* 0 for done, 1 for rejected, failed, or (strict) rejected rows. */
+int report_exit_status(const json_t *report, bool strict);
+
+#endif

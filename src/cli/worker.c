@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/report.h"
+#include "ingest/retire.h"
+
+static const int64_t SECOND_NS = 1000000000;
+static const int64_t HOUSEKEEPING_NS = 3600 * SECOND_NS;
+static const int64_t BACKOFF_FIRST_NS = SECOND_NS;
+static const int64_t BACKOFF_LAST_NS = 60 * SECOND_NS;
+static const int64_t FAILED_FILE_NS = 60 * SECOND_NS;
+
+/* Deliveries forgotten in one transaction of the housekeeping. */
+enum { EXPIRE_LIMIT = 1000 };
+
+struct job {
+	TAILQ_ENTRY(job) link;
+	uint64_t ticket;
+	char *path;
+	char *dataset;
+	uint64_t client;
+	int fd;
+	bool dry_run;
+	int exit_status;
+};
+
+TAILQ_HEAD(job_queue, job);
+
+enum event_kind {
+	EVENT_REPORTED,
+	EVENT_PROGRESSED,
+	EVENT_ENDED,
+	EVENT_RELEASED,
+};
+
+struct event {
+	TAILQ_ENTRY(event) link;
+	enum event_kind kind;
+	uint64_t client;
+	json_t *json;
+	char *path;
+	int exit_status;
+	int64_t delay_ns;
+};
+
+TAILQ_HEAD(event_queue, event);
+
+struct worker {
+	struct app *app;
+	struct worker_callbacks callbacks;
+	pthread_t thread;
+	int event_fd;
+	atomic_bool stop;
+	atomic_uint_fast64_t heartbeat;
+
+	/* Between the threads. */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	struct job_queue queue;
+	size_t queue_length;
+	struct event_queue events;
+	bool has_left;
+	bool is_waiting;
+	json_t *progress;
+	char trouble[ERROR_MESSAGE_MAX];
+	uint64_t last_ticket;
+
+	/* Held while the state is used by readers, or replaced. */
+	pthread_mutex_t state_mutex;
+
+	/* The thread's own. */
+	struct ingest *engine;
+	struct job_queue taken; /* read, or being read, and not reported yet */
+	int64_t retry_ns;       /* in trouble until then */
+	int64_t backoff_ns;
+	int64_t flush_ns;       /* what was read is flushed by then */
+	int64_t housekeeping_ns;
+	bool is_cautious;       /* a group of files failed together: one at a time, until the culprit is known */
+};
+
+static void free_job(struct job *job)
+{
+	if (job->fd >= 0)
+		close(job->fd);
+	free(job->path);
+	free(job->dataset);
+	free(job);
+}
+
+static void free_event(struct event *event)
+{
+	json_decref(event->json);
+	free(event->path);
+	free(event);
+}
+
+static void beat(struct worker *worker)
+{
+	atomic_fetch_add(&worker->heartbeat, 1);
+}
+
+/* Takes over the json reference. An event that finds no memory is lost to the listener, never to the data. */
+static void post(struct worker *worker, struct event values, const char *path)
+{
+	struct event *event = malloc(sizeof *event);
+	if (event == NULL) {
+		json_decref(values.json);
+		return;
+	}
+	*event = values;
+	event->path = path != NULL ? strdup(path) : NULL;
+	pthread_mutex_lock(&worker->mutex);
+	TAILQ_INSERT_TAIL(&worker->events, event, link);
+	pthread_mutex_unlock(&worker->mutex);
+	eventfd_write(worker->event_fd, 1);
+}
+
+static void set_progress(struct worker *worker, json_t *progress)
+{
+	pthread_mutex_lock(&worker->mutex);
+	json_decref(worker->progress);
+	worker->progress = progress;
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+static struct job *find_taken(struct worker *worker, uint64_t ticket)
+{
+	struct job *job;
+	TAILQ_FOREACH(job, &worker->taken, link) {
+		if (job->ticket == ticket)
+			return job;
+	}
+	return NULL;
+}
+
+static void end_job(struct worker *worker, struct job *job)
+{
+	TAILQ_REMOVE(&worker->taken, job, link);
+	post(worker, (struct event){.kind = EVENT_ENDED, .client = job->client, .exit_status = job->exit_status},
+	     job->path);
+	free_job(job);
+}
+
+static void on_report(void *context, const struct ingest_report *report)
+{
+	struct worker *worker = context;
+	struct job *job = find_taken(worker, report->ticket);
+	if (job == NULL)
+		return;
+	if (report->status != INGEST_DONE)
+		job->exit_status = 1;
+	post(worker, (struct event){.kind = EVENT_REPORTED, .client = job->client, .json = report_json(report)}, NULL);
+	if (report->is_last && report->status == INGEST_FAILED && job->client == 0)
+		post(worker, (struct event){.kind = EVENT_RELEASED, .delay_ns = FAILED_FILE_NS}, job->path);
+	if (report->is_last)
+		end_job(worker, job);
+}
+
+static void on_progress(void *context, const struct ingest_progress *progress)
+{
+	struct worker *worker = context;
+	beat(worker);
+	json_t *json = report_progress_json(progress);
+	const struct job *job = find_taken(worker, progress->ticket);
+	if (job != NULL && job->client != 0)
+		post(worker, (struct event){.kind = EVENT_PROGRESSED, .client = job->client, .json = json_incref(json)},
+		     NULL);
+	set_progress(worker, json);
+}
+
+static struct ingest_options engine_options(struct worker *worker, bool dry_run)
+{
+	struct ingest_options options = app_ingest_options(worker->app);
+	options.dry_run = dry_run;
+	options.stop = &worker->stop;
+	options.report = on_report;
+	options.progress = on_progress;
+	options.context = worker;
+	return options;
+}
+
+/* A failed write of the state has an unknown outcome: it is closed and opened again (I10). */
+static enum result reopen_state(struct worker *worker, struct error *error)
+{
+	const struct config *config = worker->app->config;
+	pthread_mutex_lock(&worker->state_mutex);
+	app_close(worker->app);
+	enum result result = app_open(worker->app, config, error);
+	worker->app->config = config;
+	pthread_mutex_unlock(&worker->state_mutex);
+	return result;
+}
+
+static enum result open_engine(struct worker *worker, struct error *error)
+{
+	enum result result = RESULT_OK;
+	if (worker->app->state == NULL)
+		result = reopen_state(worker, error);
+	struct ingest_options options = engine_options(worker, false);
+	if (result == RESULT_OK)
+		result = ingest_open(&worker->engine, &options, error);
+	return result == RESULT_OK ? ingest_recover(worker->engine, error) : result;
+}
+
+static void set_trouble(struct worker *worker, const char *text)
+{
+	pthread_mutex_lock(&worker->mutex);
+	snprintf(worker->trouble, sizeof worker->trouble, "%s", text);
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+/* Everything that was taken goes back to the front of the queue; the engine has dropped it. */
+static void requeue_taken(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	while (!TAILQ_EMPTY(&worker->taken)) {
+		struct job *job = TAILQ_LAST(&worker->taken, job_queue);
+		TAILQ_REMOVE(&worker->taken, job, link);
+		TAILQ_INSERT_HEAD(&worker->queue, job, link);
+		worker->queue_length++;
+	}
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+static void refuse_job(struct worker *worker, struct job *job, const struct error *error)
+{
+	json_t *report = report_failure_json(job->path, error->message);
+	int exit_status = error_exit_status(error->result);
+	job->exit_status = exit_status == 0 ? 1 : exit_status;
+	post(worker, (struct event){.kind = EVENT_REPORTED, .client = job->client, .json = report}, NULL);
+	if (job->client == 0)
+		post(worker, (struct event){.kind = EVENT_RELEASED, .delay_ns = FAILED_FILE_NS}, job->path);
+	end_job(worker, job);
+}
+
+/* Clients do not wait for better times. */
+static void refuse_clients(struct worker *worker, const struct error *error)
+{
+	struct job *job = TAILQ_FIRST(&worker->taken);
+	while (job != NULL) {
+		struct job *next = TAILQ_NEXT(job, link);
+		if (job->client != 0)
+			refuse_job(worker, job, error);
+		job = next;
+	}
+}
+
+static int64_t with_jitter(int64_t delay_ns)
+{
+	uint32_t random = 0;
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = UINT32_MAX / 2;
+	return delay_ns / 2 + (int64_t)((double)random / UINT32_MAX * (double)(delay_ns / 2));
+}
+
+/* The sink or this machine is in trouble, whatever the file: wait, longer each time. */
+static void enter_trouble(struct worker *worker, const struct error *error)
+{
+	if (worker->backoff_ns == 0 || strcmp(worker->trouble, error->message) != 0)
+		log_error(error);
+	set_trouble(worker, error->message);
+	refuse_clients(worker, error);
+	requeue_taken(worker);
+	if (error->result == RESULT_STATE || error->result == RESULT_HELD || error->result == RESULT_NO_SPACE) {
+		ingest_close(worker->engine);
+		worker->engine = NULL;
+		pthread_mutex_lock(&worker->state_mutex);
+		const struct config *config = worker->app->config;
+		app_close(worker->app);
+		worker->app->config = config;
+		pthread_mutex_unlock(&worker->state_mutex);
+	}
+	worker->backoff_ns = worker->backoff_ns == 0 ? BACKOFF_FIRST_NS : 2 * worker->backoff_ns;
+	if (worker->backoff_ns > BACKOFF_LAST_NS)
+		worker->backoff_ns = BACKOFF_LAST_NS;
+	worker->retry_ns = clock_monotonic_ns() + with_jitter(worker->backoff_ns);
+}
+
+static bool is_file_matter(enum result result)
+{
+	return result == RESULT_INVALID || result == RESULT_CHANGED || result == RESULT_DISAGREES ||
+	       result == RESULT_REFUSED;
+}
+
+/* The engine has dropped what it held. What was the fault of one file must not hold up the others. */
+static void handle_failure(struct worker *worker, struct job *culprit, const struct error *error)
+{
+	if (error->result == RESULT_STOPPED) {
+		requeue_taken(worker);
+		return;
+	}
+	if (culprit != NULL && is_file_matter(error->result)) {
+		refuse_job(worker, culprit, error);
+		requeue_taken(worker);
+		return;
+	}
+	enter_trouble(worker, error);
+}
+
+/* Ends the trouble if it is over. */
+static bool recover(struct worker *worker)
+{
+	struct error error = {0};
+	enum result result = worker->engine == NULL ? open_engine(worker, &error)
+						    : ingest_recover(worker->engine, &error);
+	if (result != RESULT_OK) {
+		enter_trouble(worker, &error);
+		return false;
+	}
+	if (worker->backoff_ns > 0)
+		log_info("going on");
+	set_trouble(worker, "");
+	worker->backoff_ns = 0;
+	worker->retry_ns = 0;
+	return true;
+}
+
+static void flush(struct worker *worker)
+{
+	worker->flush_ns = 0;
+	if (worker->engine == NULL || ingest_is_idle(worker->engine))
+		return;
+	struct error error = {0};
+	struct job *only = TAILQ_FIRST(&worker->taken);
+	if (only != NULL && TAILQ_NEXT(only, link) != NULL)
+		only = NULL;
+	if (ingest_flush(worker->engine, &error) != RESULT_OK) {
+		worker->is_cautious = only == NULL && is_file_matter(error.result);
+		if (worker->is_cautious)
+			requeue_taken(worker);
+		else
+			handle_failure(worker, only, &error);
+	}
+	set_progress(worker, NULL);
+}
+
+static enum result open_job(struct job *job, struct error *error)
+{
+	if (job->fd >= 0)
+		return RESULT_OK;
+	job->fd = open(job->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (job->fd >= 0)
+		return RESULT_OK;
+	if (errno == ENOENT)
+		return RESULT_END;
+	return error_set_errno(error, RESULT_INVALID, "'%s': cannot open", job->path);
+}
+
+static enum result check_space(const struct worker *worker, struct error *error)
+{
+	const struct config *config = worker->app->config;
+	struct statvfs status;
+	if (statvfs(config->data, &status) != 0)
+		return error_set_errno(error, RESULT_IO, "'%s'", config->data);
+	uint64_t available = (uint64_t)status.f_bavail * status.f_frsize;
+	if (available >= config->keep.min_free)
+		return RESULT_OK;
+	error_set(error, RESULT_NO_SPACE, "'%s': %llu MiB free, keep.min_free wants %llu MiB", config->data,
+		  (unsigned long long)(available >> 20), (unsigned long long)(config->keep.min_free >> 20));
+	error_hint(error, "free some space; files wait in the drop directory");
+	return RESULT_NO_SPACE;
+}
+
+static enum result run_dry(struct worker *worker, const struct ingest_file *file, struct error *error)
+{
+	struct ingest_options options = engine_options(worker, true);
+	struct ingest *engine;
+	enum result result = ingest_open(&engine, &options, error);
+	if (result != RESULT_OK)
+		return result;
+	result = ingest_read(engine, file, error);
+	if (result == RESULT_OK)
+		result = ingest_flush(engine, error);
+	ingest_close(engine);
+	return result;
+}
+
+/* The job stands in `taken`; its report may have ended (and freed) it when this returns. */
+static void run_job(struct worker *worker, struct job *job)
+{
+	struct error error = {0};
+	struct ingest_file file = {
+		.path = job->path, .dataset = job->dataset, .ticket = job->ticket, .in_drop = job->client == 0};
+	uint64_t ticket = job->ticket;
+	enum result result = open_job(job, &error);
+	file.fd = job->fd;
+	if (result == RESULT_OK && job->client == 0)
+		result = check_space(worker, &error);
+	if (result == RESULT_OK)
+		result = job->dry_run ? run_dry(worker, &file, &error) : ingest_read(worker->engine, &file, &error);
+	beat(worker);
+	job = find_taken(worker, ticket);
+	if (result == RESULT_OK || job == NULL)
+		return;
+	if (result == RESULT_END)
+		end_job(worker, job);
+	else
+		handle_failure(worker, job, &error);
+}
+
+static void expire(struct worker *worker)
+{
+	const struct config *config = worker->app->config;
+	struct error error;
+	int64_t now = clock_wall_ns();
+	if (retire_expire(config->done, config->keep.done_ns, now, &error) != RESULT_OK ||
+	    retire_expire(config->rejected, config->keep.rejected_ns, now, &error) != RESULT_OK)
+		log_error(&error);
+	size_t expired = EXPIRE_LIMIT;
+	while (expired == EXPIRE_LIMIT && worker->app->state != NULL) {
+		size_t content = 0;
+		struct state_txn *txn = state_txn_begin_write(worker->app->state);
+		state_delivery_expire(txn, now - config->keep.history_ns, EXPIRE_LIMIT, &expired);
+		state_delivery_expire_content(txn, now - config->keep.history_ns, EXPIRE_LIMIT, &content);
+		struct state_error failure;
+		if (state_txn_commit(txn, &failure) != STATE_OK) {
+			dataset_state_error(&error, &failure, "cannot forget old deliveries");
+			enter_trouble(worker, &error);
+			return;
+		}
+		expired = content > expired ? content : expired;
+		beat(worker);
+	}
+}
+
+/* When the thread must look again even if nothing comes; 0: never. */
+static int64_t next_deadline(const struct worker *worker)
+{
+	if (worker->retry_ns > 0)
+		return worker->retry_ns;
+	if (worker->flush_ns > 0)
+		return worker->flush_ns;
+	return worker->housekeeping_ns;
+}
+
+static struct timespec timespec_of(int64_t monotonic_ns)
+{
+	return (struct timespec){.tv_sec = monotonic_ns / SECOND_NS, .tv_nsec = monotonic_ns % SECOND_NS};
+}
+
+/* In trouble only clients are served, so that they hear of it. */
+static struct job *next_job(struct worker *worker)
+{
+	struct job *job = TAILQ_FIRST(&worker->queue);
+	while (job != NULL && worker->retry_ns > 0 && job->client == 0)
+		job = TAILQ_NEXT(job, link);
+	return job;
+}
+
+/* The next job, or NULL when it is time for something else. */
+static struct job *wait_for_job(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	struct job *job;
+	while ((job = next_job(worker)) == NULL && !atomic_load(&worker->stop)) {
+		int64_t deadline = next_deadline(worker);
+		if (clock_monotonic_ns() >= deadline)
+			break;
+		struct timespec until = timespec_of(deadline);
+		worker->is_waiting = true;
+		pthread_cond_timedwait(&worker->changed, &worker->mutex, &until);
+		worker->is_waiting = false;
+	}
+	if (job != NULL) {
+		TAILQ_REMOVE(&worker->queue, job, link);
+		worker->queue_length--;
+		TAILQ_INSERT_TAIL(&worker->taken, job, link);
+	}
+	pthread_mutex_unlock(&worker->mutex);
+	return job;
+}
+
+static bool is_queue_empty(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	bool is_empty = TAILQ_EMPTY(&worker->queue);
+	pthread_mutex_unlock(&worker->mutex);
+	return is_empty;
+}
+
+/* What was read is flushed when nothing waits behind it, or after batch.wait, and at once for a client. */
+static void flush_when_due(struct worker *worker, bool is_client)
+{
+	if (worker->engine == NULL || ingest_is_idle(worker->engine))
+		return;
+	int64_t now = clock_monotonic_ns();
+	if (worker->flush_ns == 0)
+		worker->flush_ns = now + worker->app->config->batch.wait_ns;
+	bool is_last = is_queue_empty(worker);
+	if (is_client || is_last || worker->is_cautious || now >= worker->flush_ns)
+		flush(worker);
+	worker->is_cautious &= !is_last;
+}
+
+static void serve(struct worker *worker, struct job *job)
+{
+	bool is_client = job->client != 0;
+	if (worker->engine == NULL && !recover(worker))
+		return;
+	run_job(worker, job);
+	flush_when_due(worker, is_client);
+}
+
+static void *work(void *context)
+{
+	struct worker *worker = context;
+	recover(worker);
+	while (!atomic_load(&worker->stop)) {
+		struct job *job = wait_for_job(worker);
+		beat(worker);
+		int64_t now = clock_monotonic_ns();
+		if (job != NULL)
+			serve(worker, job);
+		else if (worker->retry_ns > 0 && now >= worker->retry_ns)
+			recover(worker);
+		else if (worker->flush_ns > 0 && now >= worker->flush_ns)
+			flush(worker);
+		if (now >= worker->housekeeping_ns && worker->retry_ns == 0) {
+			expire(worker);
+			worker->housekeeping_ns = now + HOUSEKEEPING_NS;
+		}
+	}
+	/* What is not durable is read again by the next start, from the last live batch on. */
+	ingest_close(worker->engine);
+	worker->engine = NULL;
+	pthread_mutex_lock(&worker->mutex);
+	worker->has_left = true;
+	pthread_cond_broadcast(&worker->changed);
+	pthread_mutex_unlock(&worker->mutex);
+	return NULL;
+}
+
+enum result worker_start(struct worker **out, struct app *app, const struct worker_callbacks *callbacks,
+			 struct error *error)
+{
+	struct worker *worker = calloc(1, sizeof *worker);
+	if (worker == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	worker->app = app;
+	worker->callbacks = *callbacks;
+	TAILQ_INIT(&worker->queue);
+	TAILQ_INIT(&worker->events);
+	TAILQ_INIT(&worker->taken);
+	worker->housekeeping_ns = clock_monotonic_ns();
+	pthread_mutex_init(&worker->mutex, NULL);
+	pthread_mutex_init(&worker->state_mutex, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&worker->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	worker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->event_fd < 0 || pthread_create(&worker->thread, NULL, work, worker) != 0) {
+		if (worker->event_fd >= 0)
+			close(worker->event_fd);
+		free(worker);
+		return error_set(error, RESULT_NO_MEMORY, "cannot start the worker thread");
+	}
+	*out = worker;
+	return RESULT_OK;
+}
+
+enum result worker_submit(struct worker *worker, const struct worker_job *values)
+{
+	struct job *job = calloc(1, sizeof *job);
+	char *path = strdup(values->path);
+	char *dataset = values->dataset != NULL ? strdup(values->dataset) : NULL;
+	if (job == NULL || path == NULL || (values->dataset != NULL && dataset == NULL)) {
+		free(job);
+		free(path);
+		free(dataset);
+		if (values->fd >= 0)
+			close(values->fd);
+		return RESULT_NO_MEMORY;
+	}
+	*job = (struct job){.path = path,
+			    .dataset = dataset,
+			    .client = values->client,
+			    .fd = values->fd,
+			    .dry_run = values->dry_run};
+	pthread_mutex_lock(&worker->mutex);
+	job->ticket = ++worker->last_ticket;
+	TAILQ_INSERT_TAIL(&worker->queue, job, link);
+	worker->queue_length++;
+	pthread_cond_signal(&worker->changed);
+	pthread_mutex_unlock(&worker->mutex);
+	return RESULT_OK;
+}
+
+int worker_fd(const struct worker *worker)
+{
+	return worker->event_fd;
+}
+
+static struct event *take_event(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	struct event *event = TAILQ_FIRST(&worker->events);
+	if (event != NULL)
+		TAILQ_REMOVE(&worker->events, event, link);
+	pthread_mutex_unlock(&worker->mutex);
+	return event;
+}
+
+void worker_dispatch(struct worker *worker)
+{
+	const struct worker_callbacks *callbacks = &worker->callbacks;
+	eventfd_t ignored;
+	eventfd_read(worker->event_fd, &ignored);
+	for (struct event *event; (event = take_event(worker)) != NULL; free_event(event)) {
+		switch (event->kind) {
+		case EVENT_REPORTED:
+			callbacks->reported(callbacks->context, event->client, event->json);
+			break;
+		case EVENT_PROGRESSED:
+			callbacks->progressed(callbacks->context, event->client, event->json);
+			break;
+		case EVENT_ENDED:
+			callbacks->ended(callbacks->context, event->client, event->path, event->exit_status);
+			break;
+		case EVENT_RELEASED:
+			callbacks->released(callbacks->context, event->path, event->delay_ns);
+			break;
+		}
+	}
+}
+
+bool worker_stop(struct worker *worker, int64_t patience_ns)
+{
+	struct timespec until = timespec_of(clock_monotonic_ns() + patience_ns);
+	pthread_mutex_lock(&worker->mutex);
+	atomic_store(&worker->stop, true);
+	pthread_cond_broadcast(&worker->changed);
+	while (!worker->has_left && pthread_cond_timedwait(&worker->changed, &worker->mutex, &until) == 0)
+		;
+	bool has_left = worker->has_left;
+	pthread_mutex_unlock(&worker->mutex);
+	return has_left;
+}
+
+static void free_jobs(struct job_queue *queue)
+{
+	while (!TAILQ_EMPTY(queue)) {
+		struct job *job = TAILQ_FIRST(queue);
+		TAILQ_REMOVE(queue, job, link);
+		free_job(job);
+	}
+}
+
+void worker_free(struct worker *worker)
+{
+	if (worker == NULL)
+		return;
+	pthread_join(worker->thread, NULL);
+	free_jobs(&worker->queue);
+	free_jobs(&worker->taken);
+	for (struct event *event; (event = take_event(worker)) != NULL;)
+		free_event(event);
+	json_decref(worker->progress);
+	close(worker->event_fd);
+	pthread_cond_destroy(&worker->changed);
+	pthread_mutex_destroy(&worker->mutex);
+	pthread_mutex_destroy(&worker->state_mutex);
+	free(worker);
+}
+
+uint64_t worker_heartbeat(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	if (worker->is_waiting)
+		beat(worker);
+	pthread_mutex_unlock(&worker->mutex);
+	return atomic_load(&worker->heartbeat);
+}
+
+json_t *worker_status(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	json_t *status = json_pack("{s:I, s:O?, s:s?}", "queue", (json_int_t)worker->queue_length, "progress",
+				   worker->progress, "trouble", worker->trouble[0] != '\0' ? worker->trouble : NULL);
+	pthread_mutex_unlock(&worker->mutex);
+	return status;
+}
+
+struct state *worker_lock_state(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->state_mutex);
+	return worker->app->state;
+}
+
+void worker_unlock_state(struct worker *worker)
+{
+	pthread_mutex_unlock(&worker->state_mutex);
+}
