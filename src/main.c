@@ -7,16 +7,17 @@
 #include "cli/command.h"
 
 static const struct command *const COMMANDS[] = {
-	&cmd_run, &cmd_ingest, &cmd_check, &cmd_status, &cmd_history, &cmd_explain,
+    &cmd_run, &cmd_ingest, &cmd_check, &cmd_status, &cmd_history, &cmd_explain,
 };
 
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
-static const char COMMON_OPTIONS[] =
-	"  -c CONF                the configuration file (else $ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
-	"  --data DIR             where drop/, done/, rejected/, state/ and rows.db are (default ./rowsieve-data)\n"
-	"  -o SECTION.KEY=VALUE   sets one key of the configuration\n"
-	"  --help, --version\n";
+static const char COMMON_OPTIONS[] = "  -c CONF                the configuration file (else "
+                                     "$ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
+				     "  --data DIR             where drop/, done/, rejected/, state/ and "
+                                     "rows.db are (default ./rowsieve-data)\n"
+				     "  -o SECTION.KEY=VALUE   sets one key of the configuration\n"
+				     "  --help, --version\n";
 
 static void print_help(void)
 {
@@ -44,7 +45,8 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static enum result check_usage(const struct command *command, const struct options *options, struct error *error)
+static enum result check_usage(const struct command *command, const struct options *options,
+                               struct error *error)
 {
 	bool is_wrong = (options->given & ~command->flags) != 0;
 	is_wrong |= options->argument_count < command->min_arguments;
@@ -68,8 +70,8 @@ static enum result dispatch(const struct options *options, int *exit_status, str
 	}
 	const struct command *command = options->command != NULL ? find_command(options->command) : NULL;
 	if (command == NULL) {
-		error_set(error, RESULT_USAGE, options->command == NULL ? "no command" : "unknown command '%s'",
-			  options->command);
+		error_set(error, RESULT_USAGE,
+		          options->command == NULL ? "no command" : "unknown command '%s'", options->command);
 		error_hint(error, "see: rowsieve --help");
 		return RESULT_USAGE;
 	}
@@ -83,7 +85,8 @@ static enum result dispatch(const struct options *options, int *exit_status, str
 
 int main(int argc, char **argv)
 {
-	/* libarchive reads member names by the locale's character set; numbers and dates stay those of the C locale. */
+	/* libarchive reads member names by the locale's character set; numbers and dates stay those of the C
+	 * locale. */
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
 		setlocale(LC_CTYPE, "");
 	log_open(true);

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-/* Bytes that somebody else owns; not terminated. A NULL data with length 0 is "no value" where a header says so. */
+/* Bytes that somebody else owns; not terminated. A NULL data with length 0 is "no value" where a header says
+ * so. */
 struct slice {
 	const char *data;
 	size_t length;
@@ -25,7 +26,8 @@ struct buffer {
 	size_t capacity;
 };
 
-/* Makes room for `more` bytes behind the length; pointers into data may move. RESULT_NO_MEMORY leaves it as it was. */
+/* Makes room for `more` bytes behind the length; pointers into data may move. RESULT_NO_MEMORY leaves it as
+ * it was. */
 enum result buffer_reserve(struct buffer *buffer, size_t more) WARN_UNUSED;
 enum result buffer_append(struct buffer *buffer, const void *bytes, size_t count) WARN_UNUSED;
 enum result buffer_append_string(struct buffer *buffer, const char *text) WARN_UNUSED;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Ownership by scope: the variable is released when it goes out of scope, unless STEAL() handed its value on. */
+/* Ownership by scope: the variable is released when it goes out of scope, unless STEAL() handed its value on.
+ */
 
 static inline void cleanup_free_pointer(void *address)
 {
@@ -37,11 +38,11 @@ static inline int cleanup_steal_fd(int *fd)
 #define CLEANUP_FD CLEANUP(cleanup_close_fd)
 #define CLEANUP_FILE CLEANUP(cleanup_close_file)
 
-#define STEAL(pointer)                                                                                        \
-	__extension__({                                                                                                 \
-		__typeof__(pointer) stolen_ = (pointer);                                                      \
-		(pointer) = NULL;                                                                             \
-		stolen_;                                                                                      \
+#define STEAL(pointer)                                                                                       \
+	__extension__({                                                                                      \
+		__typeof__(pointer) stolen_ = (pointer);                                                     \
+		(pointer) = NULL;                                                                            \
+		stolen_;                                                                                     \
 	})
 
 #endif

@@ -24,6 +24,7 @@ void clock_text(char text[CLOCK_TEXT_MAX], int64_t wall_ns)
 {
 	time_t seconds = (time_t)(wall_ns / 1000000000);
 	struct tm parts;
-	if (gmtime_r(&seconds, &parts) == NULL || strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+	if (gmtime_r(&seconds, &parts) == NULL ||
+	    strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
 		text[0] = '\0';
 }

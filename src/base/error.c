@@ -15,7 +15,8 @@ static size_t printable_length(const char *text, size_t left)
 		return first >= 0x20 && first != 0x7f ? 1 : 0;
 	ucs4_t character;
 	int length = u8_mbtoucr(&character, (const uint8_t *)text, left);
-	if (length <= 0 || (character >= 0x80 && character < 0xa0) || character == 0x2028 || character == 0x2029)
+	if (length <= 0 || (character >= 0x80 && character < 0xa0) || character == 0x2028 ||
+	    character == 0x2029)
 		return 0;
 	return (size_t)length;
 }

@@ -7,20 +7,20 @@
  * struct error, which callers wrap with context on the way up. The result decides what the program does
  * next (retry, stop this dataset, exit status); the text is for people.
  *
- * Messages are lower case, quote their subject in '', and end without a stop. The hint tells the operator what
- * to do. Both are one line of valid UTF-8: error_set() and error_wrap() show any other byte as \xNN, so that a
- * hostile file name cannot break a log line.
+ * Messages are lower case, quote their subject in '', and end without a stop. The hint tells the operator
+ * what to do. Both are one line of valid UTF-8: error_set() and error_wrap() show any other byte as \xNN, so
+ * that a hostile file name cannot break a log line.
  */
 
 enum result {
 	RESULT_OK = 0,
-	RESULT_END,         /* nothing more to read; not an error */
-	RESULT_USAGE,       /* wrong command line */
-	RESULT_CONFIG,      /* the configuration is wrong */
-	RESULT_INVALID,     /* the delivery cannot be taken as it is: retrying changes nothing */
-	RESULT_CHANGED,     /* the file is not the one that was begun: take it again from the start */
-	RESULT_IO,          /* this machine's files failed */
-	RESULT_NO_SPACE,    /* this machine's disk is full */
+	RESULT_END,      /* nothing more to read; not an error */
+	RESULT_USAGE,    /* wrong command line */
+	RESULT_CONFIG,   /* the configuration is wrong */
+	RESULT_INVALID,  /* the delivery cannot be taken as it is: retrying changes nothing */
+	RESULT_CHANGED,  /* the file is not the one that was begun: take it again from the start */
+	RESULT_IO,       /* this machine's files failed */
+	RESULT_NO_SPACE, /* this machine's disk is full */
 	RESULT_NO_MEMORY,
 	RESULT_STATE,       /* the state cannot be read or written; the environment must be opened again */
 	RESULT_HELD,        /* another process holds the state and does not answer */
@@ -42,11 +42,14 @@ struct error {
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text_index, first_index) __attribute__((format(printf, text_index, first_index)))
 
-/* Fills *error (which may be NULL), drops an older hint, and returns result, so that a failure is one statement. */
+/* Fills *error (which may be NULL), drops an older hint, and returns result, so that a failure is one
+ * statement. */
 enum result error_set(struct error *error, enum result result, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* As error_set(), with ": " and the text of errno behind it; ENOSPC, EDQUOT and ENOMEM choose their own result. */
-enum result error_set_errno(struct error *error, enum result result, const char *format, ...) PRINTF_LIKE(3, 4);
+/* As error_set(), with ": " and the text of errno behind it; ENOSPC, EDQUOT and ENOMEM choose their own
+ * result. */
+enum result error_set_errno(struct error *error, enum result result, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Puts "context: " before the message and returns the result that *error already holds. */
 enum result error_wrap(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -54,7 +57,8 @@ enum result error_wrap(struct error *error, const char *format, ...) PRINTF_LIKE
 /* What the operator can do about it. */
 void error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Copies text to out[size], always terminated: control bytes and invalid UTF-8 become \xNN, what does not fit is cut. */
+/* Copies text to out[size], always terminated: control bytes and invalid UTF-8 become \xNN, what does not fit
+ * is cut. */
 void error_quote(char *out, unsigned long size, const char *text);
 
 /* The exit status that the manual promises for this result (0, 1, 64, 69, 73, 75, 78). */

@@ -18,17 +18,18 @@ static int64_t nanoseconds(struct timespec time)
 struct file_identity file_identity_of(const struct stat *status)
 {
 	return (struct file_identity){
-		.device = status->st_dev,
-		.inode = status->st_ino,
-		.size = (uint64_t)status->st_size,
-		.mtime_ns = nanoseconds(status->st_mtim),
-		.ctime_ns = nanoseconds(status->st_ctim),
+	    .device = status->st_dev,
+	    .inode = status->st_ino,
+	    .size = (uint64_t)status->st_size,
+	    .mtime_ns = nanoseconds(status->st_mtim),
+	    .ctime_ns = nanoseconds(status->st_ctim),
 	};
 }
 
 bool file_identity_same_content(const struct file_identity *a, const struct file_identity *b)
 {
-	return a->device == b->device && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns;
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->mtime_ns == b->mtime_ns;
 }
 
 bool file_identity_equal(const struct file_identity *a, const struct file_identity *b)

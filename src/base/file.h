@@ -32,8 +32,8 @@ bool file_identity_same_content(const struct file_identity *a, const struct file
 enum result file_read(const char *path, size_t limit, struct buffer *out, struct error *error) WARN_UNUSED;
 
 /* Writes all of it, whatever short writes and EINTR do. `path` is for the message. */
-enum result file_write_all(int fd, const void *bytes, size_t count, const char *path, struct error *error)
-	WARN_UNUSED;
+enum result file_write_all(int fd, const void *bytes, size_t count, const char *path,
+                           struct error *error) WARN_UNUSED;
 
 enum result file_sync(int fd, const char *path, struct error *error) WARN_UNUSED;
 enum result file_sync_directory(const char *path, struct error *error) WARN_UNUSED;

@@ -56,11 +56,12 @@ static json_t *status(const struct answer_source *source)
 		}
 	}
 	bool is_running = source->worker != NULL;
-	return array_of(json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
-				  is_running ? json_integer(getpid()) : json_null(), "data", source->config->data,
-				  "sink", source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
-				  is_running ? worker_status(source->worker) : json_null(), "datasets", datasets,
-				  "state", "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
+	return array_of(
+	    json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
+	              is_running ? json_integer(getpid()) : json_null(), "data", source->config->data, "sink",
+	              source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
+	              is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "state",
+	              "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
 }
 
 static json_t *history(const struct answer_source *source, const char *filter)
@@ -81,10 +82,12 @@ static json_t *find_delivery(const struct answer_source *source, const struct fi
 	if (source->state == NULL)
 		return json_null();
 	struct state_txn *txn = state_txn_begin_read(source->state);
-	json_t *delivery = txn != NULL ? history_of_file(txn, identity->device, identity->inode) : json_null();
+	json_t *delivery =
+	    txn != NULL ? history_of_file(txn, identity->device, identity->inode) : json_null();
 	state_txn_abort(txn);
-	bool is_same = json_integer_value(json_object_get(delivery, "size")) == (json_int_t)identity->size &&
-		       json_integer_value(json_object_get(delivery, "mtime_ns")) == (json_int_t)identity->mtime_ns;
+	bool is_same =
+	    json_integer_value(json_object_get(delivery, "size")) == (json_int_t)identity->size &&
+	    json_integer_value(json_object_get(delivery, "mtime_ns")) == (json_int_t)identity->mtime_ns;
 	if (json_is_object(delivery) && is_same)
 		return delivery;
 	json_decref(delivery);
@@ -107,8 +110,8 @@ static const char *subdirectory_of(const char *drop, const char *path, char name
 	return name;
 }
 
-static enum result match_file(const struct answer_source *source, const char *path, char name[SCHEMA_NAME_MAX + 1],
-			      struct error *error)
+static enum result match_file(const struct answer_source *source, const char *path,
+                              char name[SCHEMA_NAME_MAX + 1], struct error *error)
 {
 	char subdirectory[SCHEMA_NAME_MAX + 1];
 	struct match_member member = {.title = file_base_name(path)};
@@ -126,9 +129,10 @@ static void explain_match(const struct answer_source *source, const char *path, 
 	enum result result = match_file(source, path, name, &error);
 	if (result == RESULT_OK)
 		snprintf(line, size, "ready: dataset '%s' takes it%s", name,
-			 source->worker != NULL ? "" : "; no daemon is running");
+		         source->worker != NULL ? "" : "; no daemon is running");
 	else if (result == RESULT_END)
-		snprintf(line, size, "held: no dataset's files match it, unless it is an archive whose members do");
+		snprintf(line, size,
+		         "held: no dataset's files match it, unless it is an archive whose members do");
 	else
 		snprintf(line, size, "held: %s", error.message);
 }
@@ -137,8 +141,8 @@ static void explain_delivery(const json_t *delivery, char *line, size_t size)
 {
 	const char *reason = json_string_value(json_object_get(delivery, "reason"));
 	snprintf(line, size, "%s: delivery %s%s%s", json_string_value(json_object_get(delivery, "status")),
-		 json_string_value(json_object_get(delivery, "delivery")), reason != NULL ? ": " : "",
-		 reason != NULL ? reason : "");
+	         json_string_value(json_object_get(delivery, "delivery")), reason != NULL ? ": " : "",
+	         reason != NULL ? reason : "");
 }
 
 static json_t *explain(const struct answer_source *source, const char *path)
@@ -166,7 +170,7 @@ static json_t *explain(const struct answer_source *source, const char *path)
 	error_quote(quoted, sizeof quoted, line);
 	error_quote(quoted_path, sizeof quoted_path, path);
 	return array_of(
-		json_pack("{s:s, s:s, s:o}", "file", quoted_path, "explanation", quoted, "delivery", delivery));
+	    json_pack("{s:s, s:s, s:o}", "file", quoted_path, "explanation", quoted, "delivery", delivery));
 }
 
 json_t *answer_request(const struct answer_source *source, const json_t *request)

@@ -8,8 +8,8 @@
 #include "cli/worker.h"
 
 /*
- * Answers to the commands that only look: given by the daemon over its control socket, or by the command itself when no
- * daemon runs. Requests are {"command": "status" | "history" | "explain", "filter", "file"}.
+ * Answers to the commands that only look: given by the daemon over its control socket, or by the command
+ * itself when no daemon runs. Requests are {"command": "status" | "history" | "explain", "filter", "file"}.
  */
 struct answer_source {
 	const struct config *config;
@@ -18,8 +18,8 @@ struct answer_source {
 	struct worker *worker; /* NULL: no daemon */
 };
 
-/* An array of objects, one for each line of the answer; {"error": text} for a request that makes no sense. NULL without
- * memory. */
+/* An array of objects, one for each line of the answer; {"error": text} for a request that makes no sense.
+ * NULL without memory. */
 json_t *answer_request(const struct answer_source *source, const json_t *request);
 
 #endif

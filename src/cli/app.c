@@ -39,11 +39,11 @@ static enum result make_datasets(struct app *app, struct error *error)
 	for (size_t i = 0; i < count; i++) {
 		const struct config_dataset *dataset = &app->config->datasets[i];
 		app->datasets[i] = (struct dataset_options){
-			.name = dataset->name,
-			.table = dataset->table,
-			.files = dataset->files,
-			.file_count = dataset->file_count,
-			.spec = dataset->schema,
+		    .name = dataset->name,
+		    .table = dataset->table,
+		    .files = dataset->files,
+		    .file_count = dataset->file_count,
+		    .spec = dataset->schema,
 		};
 	}
 	return RESULT_OK;
@@ -55,16 +55,16 @@ enum result app_make_sink(struct app *app, struct error *error)
 	if (config->sink == CONFIG_SINK_SQLITE)
 		return sqlite_sink_open(&app->sink, config->sqlite_path, error);
 	struct mysql_sink_options options = {
-		.host = config->mysql.host,
-		.port = config->mysql.port,
-		.socket = config->mysql.socket,
-		.user = config->mysql.user,
-		.password_file = config->mysql.password_file,
-		.defaults_file = config->mysql.defaults_file,
-		.defaults_group = config->mysql.defaults_group,
-		.database = config->mysql.database,
-		.tls = config->mysql.tls,
-		.ca = config->mysql.ca,
+	    .host = config->mysql.host,
+	    .port = config->mysql.port,
+	    .socket = config->mysql.socket,
+	    .user = config->mysql.user,
+	    .password_file = config->mysql.password_file,
+	    .defaults_file = config->mysql.defaults_file,
+	    .defaults_group = config->mysql.defaults_group,
+	    .database = config->mysql.database,
+	    .tls = config->mysql.tls,
+	    .ca = config->mysql.ca,
 	};
 	return mysql_sink_open(&app->sink, &options, error);
 }
@@ -107,33 +107,33 @@ void app_close(struct app *app)
 struct ingest_options app_ingest_options(const struct app *app)
 {
 	static const enum ingest_on_done on_done[] = {
-		[CONFIG_ON_DONE_ARCHIVE] = INGEST_ARCHIVE,
-		[CONFIG_ON_DONE_KEEP] = INGEST_KEEP,
-		[CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
+	    [CONFIG_ON_DONE_ARCHIVE] = INGEST_ARCHIVE,
+	    [CONFIG_ON_DONE_KEEP] = INGEST_KEEP,
+	    [CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
 	};
 	const struct config *config = app->config;
 	return (struct ingest_options){
-		.state = app->state,
-		.sink = app->sink,
-		.datasets = app->datasets,
-		.dataset_count = config->dataset_count,
-		.create_unmatched = config->unmatched == CONFIG_UNMATCHED_CREATE,
-		.on_done = on_done[config->on_done],
-		.done = config->done,
-		.rejected = config->rejected,
-		.batch_rows = config->batch.rows,
-		.batch_bytes = config->batch.bytes,
-		.max_field = config->limits.max_field,
-		.max_columns = config->limits.max_columns,
-		.limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},
+	    .state = app->state,
+	    .sink = app->sink,
+	    .datasets = app->datasets,
+	    .dataset_count = config->dataset_count,
+	    .create_unmatched = config->unmatched == CONFIG_UNMATCHED_CREATE,
+	    .on_done = on_done[config->on_done],
+	    .done = config->done,
+	    .rejected = config->rejected,
+	    .batch_rows = config->batch.rows,
+	    .batch_bytes = config->batch.bytes,
+	    .max_field = config->limits.max_field,
+	    .max_columns = config->limits.max_columns,
+	    .limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},
 	};
 }
 
 struct match_rules app_match_rules(const struct app *app)
 {
 	return (struct match_rules){
-		.datasets = app->datasets,
-		.count = app->config->dataset_count,
-		.create_unmatched = app->config->unmatched == CONFIG_UNMATCHED_CREATE,
+	    .datasets = app->datasets,
+	    .count = app->config->dataset_count,
+	    .create_unmatched = app->config->unmatched == CONFIG_UNMATCHED_CREATE,
 	};
 }

@@ -15,7 +15,8 @@ struct app {
 	struct dataset_options *datasets;
 };
 
-/* Makes the directories, opens and locks the state, and makes the (unconnected) sink. The configuration is borrowed. */
+/* Makes the directories, opens and locks the state, and makes the (unconnected) sink. The configuration is
+ * borrowed. */
 enum result app_open(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 
 /* The state alone, for a look at it; STATE_NOT_FOUND becomes RESULT_END. */

@@ -16,13 +16,12 @@ struct checks {
 };
 
 static void add(struct checks *checks, const char *name, enum result result, const struct error *error,
-		const char *message)
+                const char *message)
 {
 	bool is_ok = result == RESULT_OK;
-	json_array_append_new(checks->lines,
-			      json_pack("{s:s, s:b, s:s, s:s?}", "check", name, "ok", is_ok, "message",
-					is_ok ? message : error->message, "hint",
-					is_ok || error->hint[0] == '\0' ? NULL : error->hint));
+	json_array_append_new(checks->lines, json_pack("{s:s, s:b, s:s, s:s?}", "check", name, "ok", is_ok,
+	                                               "message", is_ok ? message : error->message, "hint",
+	                                               is_ok || error->hint[0] == '\0' ? NULL : error->hint));
 	if (!is_ok && (checks->worst == RESULT_OK || result == RESULT_UNREACHABLE))
 		checks->worst = result;
 }
@@ -54,7 +53,7 @@ static void check_space(struct checks *checks, const struct config *config)
 	snprintf(message, sizeof message, "%llu MiB free", (unsigned long long)(available >> 20));
 	if (available < config->keep.min_free)
 		result = error_set(&error, RESULT_NO_SPACE, "%s, keep.min_free wants %llu MiB", message,
-				   (unsigned long long)(config->keep.min_free >> 20));
+		                   (unsigned long long)(config->keep.min_free >> 20));
 	add(checks, "space", result, &error, message);
 }
 
@@ -70,7 +69,8 @@ static void check_sink(struct checks *checks, const struct config *config)
 	result = app_make_sink(&app, &error);
 	if (result == RESULT_OK)
 		result = app.sink->interface->connect(app.sink, &error);
-	add(checks, "sink", result, &error, config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
+	add(checks, "sink", result, &error,
+	    config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
 	app_close(&app);
 }
 
@@ -100,7 +100,8 @@ static void print_checks(const json_t *lines)
 {
 	size_t index;
 	json_t *line;
-	json_array_foreach(lines, index, line) {
+	json_array_foreach(lines, index, line)
+	{
 		const char *hint = json_string_value(json_object_get(line, "hint"));
 		printf("%-6s %-10s %s%s%s%s\n", json_is_true(json_object_get(line, "ok")) ? "ok" : "FAILED",
 		       json_string_value(json_object_get(line, "check")),
@@ -118,8 +119,8 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	struct checks checks = {.lines = json_array()};
 	char message[ERROR_MESSAGE_MAX];
 	snprintf(message, sizeof message, "%s%s%s, %zu datasets", config->path != NULL ? "'" : "",
-		 config->path != NULL ? config->path : "none, defaults", config->path != NULL ? "'" : "",
-		 config->dataset_count);
+	         config->path != NULL ? config->path : "none, defaults", config->path != NULL ? "'" : "",
+	         config->dataset_count);
 	add(&checks, "config", RESULT_OK, NULL, message);
 	check_directory(&checks, "drop", config->drop);
 	check_directory(&checks, "done", config->done);
@@ -138,9 +139,9 @@ static enum result run(const struct options *options, int *exit_status, struct e
 }
 
 const struct command cmd_check = {
-	.name = "check",
-	.arguments = "[--json]",
-	.summary = "configuration, permissions, sink, state, disk",
-	.flags = OPTIONS_JSON,
-	.run = run,
+    .name = "check",
+    .arguments = "[--json]",
+    .summary = "configuration, permissions, sink, state, disk",
+    .flags = OPTIONS_JSON,
+    .run = run,
 };

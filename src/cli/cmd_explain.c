@@ -35,11 +35,11 @@ static enum result run(const struct options *options, int *exit_status, struct e
 }
 
 const struct command cmd_explain = {
-	.name = "explain",
-	.arguments = "[--json] FILE",
-	.summary = "why this file was or was not taken, in one line",
-	.flags = OPTIONS_JSON,
-	.min_arguments = 1,
-	.max_arguments = 1,
-	.run = run,
+    .name = "explain",
+    .arguments = "[--json] FILE",
+    .summary = "why this file was or was not taken, in one line",
+    .flags = OPTIONS_JSON,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
 };

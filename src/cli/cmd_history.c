@@ -22,8 +22,8 @@ static void print_member(const json_t *member)
 	printf("%-20s %-8s %-20s %10lld %10lld %8lld %10lld %8lld  %s%s%s\n", text_of(member, "started"),
 	       text_of(member, "status"), text_of(member, "dataset"), number_of(member, "rows"),
 	       number_of(member, "new"), number_of(member, "updated"), number_of(member, "duplicate"),
-	       number_of(member, "rejected"), file_base_name(text_of(member, "file")), name[0] != '\0' ? " / " : "",
-	       name);
+	       number_of(member, "rejected"), file_base_name(text_of(member, "file")),
+	       name[0] != '\0' ? " / " : "", name);
 	if (text_of(member, "reason")[0] != '\0')
 		printf("%20s %s\n", "", text_of(member, "reason"));
 }
@@ -32,30 +32,29 @@ static enum result run(const struct options *options, int *exit_status, struct e
 {
 	const char *filter = options->argument_count > 0 ? options->arguments[0] : NULL;
 	json_t *lines;
-	enum result result = query_run(options, json_pack("{s:s, s:s?}", "command", "history", "filter", filter),
-				       &lines, error);
+	enum result result = query_run(
+	    options, json_pack("{s:s, s:s?}", "command", "history", "filter", filter), &lines, error);
 	if (result != RESULT_OK)
 		return result;
 	*exit_status = 0;
 	if (options->json) {
 		query_print_json(lines);
 	} else {
-		printf("%-20s %-8s %-20s %10s %10s %8s %10s %8s  %s\n", "started", "status", "dataset", "rows", "new",
-		       "updated", "duplicate", "rejected", "file");
+		printf("%-20s %-8s %-20s %10s %10s %8s %10s %8s  %s\n", "started", "status", "dataset",
+		       "rows", "new", "updated", "duplicate", "rejected", "file");
 		size_t index;
 		json_t *member;
-		json_array_foreach(lines, index, member)
-			print_member(member);
+		json_array_foreach(lines, index, member) print_member(member);
 	}
 	json_decref(lines);
 	return RESULT_OK;
 }
 
 const struct command cmd_history = {
-	.name = "history",
-	.arguments = "[--json] [FILE|DATASET]",
-	.summary = "every delivery, oldest first, with its counts and outcome",
-	.flags = OPTIONS_JSON,
-	.max_arguments = 1,
-	.run = run,
+    .name = "history",
+    .arguments = "[--json] [FILE|DATASET]",
+    .summary = "every delivery, oldest first, with its counts and outcome",
+    .flags = OPTIONS_JSON,
+    .max_arguments = 1,
+    .run = run,
 };

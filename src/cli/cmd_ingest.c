@@ -95,7 +95,7 @@ static enum result open_file(const char *path, int *fd, struct error *error)
 	close(*fd);
 	*fd = -1;
 	return error_set(error, RESULT_INVALID, "'%s': %s", path,
-			 S_ISDIR(status.st_mode) ? "is a directory" : "not a regular file");
+	                 S_ISDIR(status.st_mode) ? "is a directory" : "not a regular file");
 }
 
 static void on_report(void *context, const struct ingest_report *report)
@@ -165,15 +165,16 @@ static enum result ingest_locally(struct session *session, const struct config *
 }
 
 /* Hands one file to the daemon: it reads through our descriptor, so it reads what we may read. */
-static enum result ask_daemon(struct session *session, int socket_fd, const char *path, int fd, struct error *error)
+static enum result ask_daemon(struct session *session, int socket_fd, const char *path, int fd,
+                              struct error *error)
 {
 	const struct options *options = session->options;
 	struct control_reader reader = {.fd = socket_fd};
 	json_t *request = json_pack("{s:s, s:s, s:s?, s:b}", "command", "ingest", "file", path, "dataset",
-				    options->dataset, "dry_run", options->dry_run);
+	                            options->dataset, "dry_run", options->dry_run);
 	enum result result = request == NULL
-				     ? error_set(error, RESULT_INVALID, "'%s': the name is not UTF-8", path)
-				     : control_ask(socket_fd, request, fd, error);
+	                         ? error_set(error, RESULT_INVALID, "'%s': the name is not UTF-8", path)
+	                         : control_ask(socket_fd, request, fd, error);
 	json_decref(request);
 	json_t *line;
 	while (result == RESULT_OK && (result = control_receive(&reader, &line, error)) == RESULT_OK) {
@@ -200,7 +201,7 @@ static enum result ask_daemon(struct session *session, int socket_fd, const char
 }
 
 static enum result ingest_remotely(struct session *session, const struct config *config, int first_socket,
-				   struct error *error)
+                                   struct error *error)
 {
 	int socket_fd = first_socket;
 	for (int i = 0; i < session->options->argument_count; i++) {
@@ -245,18 +246,20 @@ static enum result run(const struct options *options, int *exit_status, struct e
 }
 
 const struct command cmd_ingest = {
-	.name = "ingest",
-	.arguments = "[--dataset NAME] [--json] [--dry-run] [--strict] FILE...",
-	.summary = "reads files now; each stays where it is",
-	.details = "  --dataset NAME   the dataset that takes every member (else the patterns decide)\n"
-		   "  --json           one object per member, one a line\n"
-		   "  --dry-run        counts what would be new; writes nothing\n"
-		   "  --strict         rejected rows make the exit status 1\n\n"
-		   "exit status: 0 all done; 1 a delivery was rejected or failed; 64 wrong usage; 69 the sink cannot be\n"
-		   "reached; 73 the state cannot be written; 75 the state is held and its holder does not answer;\n"
-		   "78 configuration error\n",
-	.flags = OPTIONS_DATASET | OPTIONS_JSON | OPTIONS_DRY_RUN | OPTIONS_STRICT,
-	.min_arguments = 1,
-	.max_arguments = -1,
-	.run = run,
+    .name = "ingest",
+    .arguments = "[--dataset NAME] [--json] [--dry-run] [--strict] FILE...",
+    .summary = "reads files now; each stays where it is",
+    .details =
+	"  --dataset NAME   the dataset that takes every member (else the patterns decide)\n"
+	"  --json           one object per member, one a line\n"
+	"  --dry-run        counts what would be new; writes nothing\n"
+	"  --strict         rejected rows make the exit status 1\n\n"
+	"exit status: 0 all done; 1 a delivery was rejected or failed; 64 wrong usage; 69 the sink cannot "
+	"be\n"
+	"reached; 73 the state cannot be written; 75 the state is held and its holder does not answer;\n"
+	"78 configuration error\n",
+    .flags = OPTIONS_DATASET | OPTIONS_JSON | OPTIONS_DRY_RUN | OPTIONS_STRICT,
+    .min_arguments = 1,
+    .max_arguments = -1,
+    .run = run,
 };

@@ -18,8 +18,8 @@
 #include "status/control.h"
 #include "watch/watch.h"
 
-/* Within this the worker leaves by itself; a batch in the hands of the sink may take longer, and is judged by the next
- * start whatever becomes of it. */
+/* Within this the worker leaves by itself; a batch in the hands of the sink may take longer, and is judged by
+ * the next start whatever becomes of it. */
 static const int64_t STOP_PATIENCE_NS = 1500000000;
 
 /* How the event loop ended. */
@@ -46,7 +46,7 @@ static void arm_watch_timer(struct daemon *daemon)
 
 /* The name of a subdirectory decides, where there can be a dataset of that name. */
 static const char *dataset_of(const struct daemon *daemon, const struct watch_file *file,
-			      char name[SCHEMA_NAME_MAX + 1])
+                              char name[SCHEMA_NAME_MAX + 1])
 {
 	struct match_rules rules = app_match_rules(&daemon->app);
 	struct error error;
@@ -73,7 +73,8 @@ static void take_settled(struct daemon *daemon)
 		if (file.verdict == WATCH_SETTLED)
 			submit(daemon, &file);
 		else
-			log_warning("'%s' is not readable and stays; run: chmod a+r '%s'", file.path, file.path);
+			log_warning("'%s' is not readable and stays; run: chmod a+r '%s'", file.path,
+			            file.path);
 	}
 	arm_watch_timer(daemon);
 }
@@ -141,17 +142,18 @@ static void on_released(void *context, const char *path, int64_t delay_ns)
 static void take_client_file(struct daemon *daemon, uint64_t client, const json_t *request, int fd)
 {
 	struct worker_job job = {
-		.path = json_string_value(json_object_get(request, "file")),
-		.dataset = json_string_value(json_object_get(request, "dataset")),
-		.client = client,
-		.fd = fd,
-		.dry_run = json_is_true(json_object_get(request, "dry_run")),
+	    .path = json_string_value(json_object_get(request, "file")),
+	    .dataset = json_string_value(json_object_get(request, "dataset")),
+	    .client = client,
+	    .fd = fd,
+	    .dry_run = json_is_true(json_object_get(request, "dry_run")),
 	};
 	if (job.path != NULL && fd >= 0 && worker_submit(daemon->worker, &job) == RESULT_OK)
 		return;
 	if (fd >= 0 && job.path == NULL)
 		close(fd);
-	control_send(daemon->control, client, json_pack("{s:s}", "error", "ingest needs a file and its descriptor"));
+	control_send(daemon->control, client,
+	             json_pack("{s:s}", "error", "ingest needs a file and its descriptor"));
 	control_finish(daemon->control, client);
 }
 
@@ -167,17 +169,16 @@ static void on_request(void *context, uint64_t client, const json_t *request, in
 		close(fd);
 	struct match_rules rules = app_match_rules(&daemon->app);
 	struct answer_source source = {
-		.config = daemon->config,
-		.rules = &rules,
-		.state = worker_lock_state(daemon->worker),
-		.worker = daemon->worker,
+	    .config = daemon->config,
+	    .rules = &rules,
+	    .state = worker_lock_state(daemon->worker),
+	    .worker = daemon->worker,
 	};
 	json_t *lines = answer_request(&source, request);
 	worker_unlock_state(daemon->worker);
 	size_t index;
 	json_t *line;
-	json_array_foreach(lines, index, line)
-		control_send(daemon->control, client, json_incref(line));
+	json_array_foreach(lines, index, line) control_send(daemon->control, client, json_incref(line));
 	json_decref(lines);
 	control_finish(daemon->control, client);
 }
@@ -206,7 +207,8 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
 	}
 	if (strcmp(config->state, daemon->config->state) != 0 ||
 	    strcmp(config->socket_path, daemon->config->socket_path) != 0) {
-		log_warning("data and state can only be changed by a restart; the configuration stays as it was");
+		log_warning(
+		    "data and state can only be changed by a restart; the configuration stays as it was");
 		config_free(config);
 		return 0;
 	}
@@ -242,16 +244,17 @@ static bool add_sources(struct daemon *daemon)
 	       sd_event_add_signal(event, NULL, SIGHUP, on_reload_signal, daemon) >= 0 &&
 	       sd_event_add_io(event, NULL, worker_fd(daemon->worker), EPOLLIN, on_worker, daemon) >= 0 &&
 	       sd_event_add_io(event, NULL, watch_fd(daemon->watch), EPOLLIN, on_watch, daemon) >= 0 &&
-	       sd_event_add_time(event, &daemon->watch_timer, CLOCK_MONOTONIC, now, 1000, on_watch_timer, daemon) >= 0 &&
+	       sd_event_add_time(event, &daemon->watch_timer, CLOCK_MONOTONIC, now, 1000, on_watch_timer,
+	                         daemon) >= 0 &&
 	       (sd_watchdog_enabled(0, &interval) <= 0 ||
-		sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
+	        sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
 }
 
 static enum result open_parts(struct daemon *daemon, struct error *error)
 {
 	struct worker_callbacks callbacks = {on_reported, on_progressed, on_ended, on_released, daemon};
 	struct watch_options watch_options = {daemon->config->drop, daemon->config->settle_ns,
-					      daemon->config->rescan_ns};
+	                                      daemon->config->rescan_ns};
 	enum result result = app_open(&daemon->app, daemon->config, error);
 	if (result == RESULT_OK)
 		result = watch_open(&daemon->watch, &watch_options, error);
@@ -260,8 +263,8 @@ static enum result open_parts(struct daemon *daemon, struct error *error)
 	if (result == RESULT_OK)
 		result = worker_start(&daemon->worker, &daemon->app, &callbacks, error);
 	if (result == RESULT_OK)
-		result = control_open(&daemon->control, daemon->event, daemon->config->socket_path, on_request, daemon,
-				      error);
+		result = control_open(&daemon->control, daemon->event, daemon->config->socket_path,
+		                      on_request, daemon, error);
 	if (result == RESULT_OK && !add_sources(daemon))
 		result = error_set(error, RESULT_NO_MEMORY, "cannot watch what the event loop must watch");
 	return result;
@@ -306,7 +309,8 @@ static enum result run_once(struct daemon *daemon, int *how, struct error *error
 
 static void block_signals(void)
 {
-	/* sd-event reads them from a signalfd: no thread may take them. A client that hangs up must not kill us. */
+	/* sd-event reads them from a signalfd: no thread may take them. A client that hangs up must not kill
+	 * us. */
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -342,10 +346,12 @@ static enum result run(const struct options *options, int *exit_status, struct e
 }
 
 const struct command cmd_run = {
-	.name = "run",
-	.arguments = "",
-	.summary = "the daemon, in the foreground: takes files from the drop directory",
-	.details = "  SIGTERM ends it within two seconds, in the middle of a file too; the next start goes on from there.\n"
-		   "  SIGHUP reads the configuration again, and keeps the old one when the new one has an error.\n",
-	.run = run,
+    .name = "run",
+    .arguments = "",
+    .summary = "the daemon, in the foreground: takes files from the drop directory",
+    .details =
+	"  SIGTERM ends it within two seconds, in the middle of a file too; the next start goes on from "
+	"there.\n"
+	"  SIGHUP reads the configuration again, and keeps the old one when the new one has an error.\n",
+    .run = run,
 };

@@ -23,7 +23,8 @@ static void print_worker(const json_t *status)
 		puts("daemon    not running");
 		return;
 	}
-	printf("daemon    running, pid %lld, %lld files waiting\n", number_of(status, "pid"), number_of(worker, "queue"));
+	printf("daemon    running, pid %lld, %lld files waiting\n", number_of(status, "pid"),
+	       number_of(worker, "queue"));
 	if (json_is_object(progress))
 		printf("reading   '%s', %lld of %lld bytes\n", text_of(progress, "file", ""),
 		       number_of(progress, "position"), number_of(progress, "size"));
@@ -40,11 +41,12 @@ static void print_status(const json_t *status)
 	const json_t *datasets = json_object_get(status, "datasets");
 	if (json_array_size(datasets) == 0)
 		return;
-	printf("\n%-24s %-24s %-8s %14s %10s %6s %10s\n", "dataset", "table", "sink", "rows", "batches", "runs",
-	       "bytes/row");
+	printf("\n%-24s %-24s %-8s %14s %10s %6s %10s\n", "dataset", "table", "sink", "rows", "batches",
+	       "runs", "bytes/row");
 	size_t index;
 	json_t *dataset;
-	json_array_foreach(datasets, index, dataset) {
+	json_array_foreach(datasets, index, dataset)
+	{
 		long long rows = number_of(dataset, "rows");
 		printf("%-24s %-24s %-8s %14lld %10lld %6lld %10.1f\n", text_of(dataset, "name", ""),
 		       text_of(dataset, "table", ""), text_of(dataset, "sink", "-"), rows,
@@ -57,7 +59,8 @@ static void print_status(const json_t *status)
 static bool is_healthy(const json_t *status)
 {
 	const json_t *worker = json_object_get(status, "worker");
-	return json_is_true(json_object_get(status, "running")) && !json_is_string(json_object_get(worker, "trouble"));
+	return json_is_true(json_object_get(status, "running")) &&
+	       !json_is_string(json_object_get(worker, "trouble"));
 }
 
 static enum result run(const struct options *options, int *exit_status, struct error *error)
@@ -76,10 +79,10 @@ static enum result run(const struct options *options, int *exit_status, struct e
 }
 
 const struct command cmd_status = {
-	.name = "status",
-	.arguments = "[--json] [--check]",
-	.summary = "what it is doing now, and what it remembers",
-	.details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n",
-	.flags = OPTIONS_JSON | OPTIONS_CHECK,
-	.run = run,
+    .name = "status",
+    .arguments = "[--json] [--check]",
+    .summary = "what it is doing now, and what it remembers",
+    .details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n",
+    .flags = OPTIONS_JSON | OPTIONS_CHECK,
+    .run = run,
 };

@@ -9,12 +9,13 @@ struct command {
 	const char *name;
 	const char *arguments; /* as the help shows them */
 	const char *summary;
-	const char *details;   /* further lines of its own help; may be NULL */
-	unsigned flags;        /* OPTIONS_* that it allows */
+	const char *details; /* further lines of its own help; may be NULL */
+	unsigned flags;      /* OPTIONS_* that it allows */
 	int min_arguments;
-	int max_arguments;     /* -1: any number */
+	int max_arguments; /* -1: any number */
 
-	/* RESULT_OK: *exit_status says how it ended; otherwise the error is printed and decides the exit status. */
+	/* RESULT_OK: *exit_status says how it ended; otherwise the error is printed and decides the exit
+	 * status. */
 	enum result (*run)(const struct options *options, int *exit_status, struct error *error);
 };
 

@@ -5,14 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_DATA = 256, LONG_DATASET, LONG_JSON, LONG_DRY_RUN, LONG_STRICT, LONG_CHECK, LONG_HELP, LONG_VERSION };
+enum {
+	LONG_DATA = 256,
+	LONG_DATASET,
+	LONG_JSON,
+	LONG_DRY_RUN,
+	LONG_STRICT,
+	LONG_CHECK,
+	LONG_HELP,
+	LONG_VERSION
+};
 
 static const struct option LONG_OPTIONS[] = {
-	{"data", required_argument, NULL, LONG_DATA},       {"dataset", required_argument, NULL, LONG_DATASET},
-	{"json", no_argument, NULL, LONG_JSON},             {"dry-run", no_argument, NULL, LONG_DRY_RUN},
-	{"strict", no_argument, NULL, LONG_STRICT},         {"check", no_argument, NULL, LONG_CHECK},
-	{"help", no_argument, NULL, LONG_HELP},             {"version", no_argument, NULL, LONG_VERSION},
-	{0},
+    {"data", required_argument, NULL, LONG_DATA},
+    {"dataset", required_argument, NULL, LONG_DATASET},
+    {"json", no_argument, NULL, LONG_JSON},
+    {"dry-run", no_argument, NULL, LONG_DRY_RUN},
+    {"strict", no_argument, NULL, LONG_STRICT},
+    {"check", no_argument, NULL, LONG_CHECK},
+    {"help", no_argument, NULL, LONG_HELP},
+    {"version", no_argument, NULL, LONG_VERSION},
+    {0},
 };
 
 static enum result add_override(struct options *options, const char *text, struct error *error)

@@ -25,13 +25,14 @@ struct options {
 	bool check;
 	bool help;
 	bool version;
-	unsigned given; /* OPTIONS_* that occurred */
+	unsigned given;      /* OPTIONS_* that occurred */
 	const char *command; /* NULL when there is none */
 	char **arguments;    /* behind the command */
 	int argument_count;
 };
 
-/* Options may stand before and behind the command. RESULT_USAGE otherwise. options_free() afterwards, in any case. */
+/* Options may stand before and behind the command. RESULT_USAGE otherwise. options_free() afterwards, in any
+ * case. */
 enum result options_parse(struct options *options, int argc, char **argv, struct error *error) WARN_UNUSED;
 void options_free(struct options *options);
 

@@ -40,12 +40,12 @@ void progress_draw(struct progress *progress, const json_t *state)
 	int filled = (int)(part * BAR_WIDTH);
 	const char *file = json_string_value(json_object_get(state, "file"));
 	char line[256];
-	int length = snprintf(line, sizeof line,
-			      "%-24.24s [%.*s%*s] %3.0f %%  %.1f MB/s  %.0f rows/s  %.0f new  %.0f duplicate  %.0f s left",
-			      file != NULL ? file_base_name(file) : "", filled, "####################",
-			      BAR_WIDTH - filled, "", 100 * part, (double)position * rate / 1e6,
-			      number_of(state, "rows") * rate, number_of(state, "new"), number_of(state, "duplicate"),
-			      left);
+	int length = snprintf(
+	    line, sizeof line,
+	    "%-24.24s [%.*s%*s] %3.0f %%  %.1f MB/s  %.0f rows/s  %.0f new  %.0f duplicate  %.0f s left",
+	    file != NULL ? file_base_name(file) : "", filled, "####################", BAR_WIDTH - filled, "",
+	    100 * part, (double)position * rate / 1e6, number_of(state, "rows") * rate,
+	    number_of(state, "new"), number_of(state, "duplicate"), left);
 	int blank = progress->width > length ? progress->width - length : 0;
 	fprintf(stderr, "\r%s%*s", line, blank, "");
 	progress->width = length;

@@ -5,7 +5,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* A progress bar on standard error, drawn only where that is a terminal. Zero-initialised is "nothing drawn yet". */
+/* A progress bar on standard error, drawn only where that is a terminal. Zero-initialised is "nothing drawn
+ * yet". */
 struct progress {
 	int64_t started_ns;
 	json_int_t last_position;

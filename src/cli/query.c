@@ -19,7 +19,8 @@ static enum result ask_daemon(int fd, const json_t *request, json_t *lines, stru
 	return result == RESULT_END ? RESULT_OK : result;
 }
 
-static enum result answer_here(const struct config *config, const json_t *request, json_t *lines, struct error *error)
+static enum result answer_here(const struct config *config, const json_t *request, json_t *lines,
+                               struct error *error)
 {
 	struct app app;
 	enum result result = app_open_state(&app, config, error);
@@ -73,7 +74,8 @@ void query_print_json(const json_t *lines)
 {
 	size_t index;
 	json_t *line;
-	json_array_foreach(lines, index, line) {
+	json_array_foreach(lines, index, line)
+	{
 		json_dumpf(line, stdout, JSON_COMPACT);
 		putchar('\n');
 	}

@@ -6,9 +6,10 @@
 
 #include "cli/options.h"
 
-/* Puts a request (whose reference it takes) to the daemon, or answers it from the state when none runs. *lines is an
- * array of objects. */
-enum result query_run(const struct options *options, json_t *request, json_t **lines, struct error *error) WARN_UNUSED;
+/* Puts a request (whose reference it takes) to the daemon, or answers it from the state when none runs.
+ * *lines is an array of objects. */
+enum result query_run(const struct options *options, json_t *request, json_t **lines,
+                      struct error *error) WARN_UNUSED;
 
 /* One compact object a line on standard output. */
 void query_print_json(const json_t *lines);

@@ -25,13 +25,14 @@ static json_t *quoted(const char *text)
 json_t *report_json(const struct ingest_report *report)
 {
 	static const char *const statuses[] = {
-		[INGEST_DONE] = "done", [INGEST_REJECTED] = "rejected", [INGEST_FAILED] = "failed"};
+	    [INGEST_DONE] = "done", [INGEST_REJECTED] = "rejected", [INGEST_FAILED] = "failed"};
 	char id[ID_TEXT_MAX];
 	id_text(id, report->delivery);
-	json_t *object = json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:s, s:I, s:I}", "delivery", id, "file",
-				   quoted(report->file), "member", quoted(report->member), "dataset", report->dataset,
-				   "table", report->table, "status", statuses[report->status], "bytes",
-				   (json_int_t)report->bytes, "bytes_skipped", (json_int_t)report->bytes_skipped);
+	json_t *object =
+	    json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:s, s:I, s:I}", "delivery", id, "file",
+	              quoted(report->file), "member", quoted(report->member), "dataset", report->dataset,
+	              "table", report->table, "status", statuses[report->status], "bytes",
+	              (json_int_t)report->bytes, "bytes_skipped", (json_int_t)report->bytes_skipped);
 	if (object == NULL || !history_add_counts(object, &report->counts) ||
 	    json_object_set_new(object, "seconds", json_real(report->seconds)) != 0 ||
 	    json_object_set_new(object, "reason", quoted(report->reason)) != 0) {
@@ -50,9 +51,9 @@ json_t *report_failure_json(const char *file, const char *reason)
 json_t *report_progress_json(const struct ingest_progress *progress)
 {
 	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "file", quoted(progress->file), "position",
-			 (json_int_t)progress->position, "size", (json_int_t)progress->size, "rows",
-			 (json_int_t)progress->counts.rows, "new", (json_int_t)progress->counts.new, "duplicate",
-			 (json_int_t)progress->counts.duplicate);
+	                 (json_int_t)progress->position, "size", (json_int_t)progress->size, "rows",
+	                 (json_int_t)progress->counts.rows, "new", (json_int_t)progress->counts.new,
+	                 "duplicate", (json_int_t)progress->counts.duplicate);
 }
 
 static const char *text_of(const json_t *report, const char *key)
@@ -70,8 +71,9 @@ void report_line(char *line, size_t size, const json_t *report)
 {
 	const char *member = text_of(report, "member");
 	const char *reason = text_of(report, "reason");
-	int length = snprintf(line, size, "'%s'%s%s%s: %s", text_of(report, "file"), member[0] != '\0' ? " [" : "",
-			      member, member[0] != '\0' ? "]" : "", text_of(report, "status"));
+	int length =
+	    snprintf(line, size, "'%s'%s%s%s: %s", text_of(report, "file"), member[0] != '\0' ? " [" : "",
+	             member, member[0] != '\0' ? "]" : "", text_of(report, "status"));
 	if (length < 0 || (size_t)length >= size)
 		return;
 	line += length;
@@ -80,10 +82,11 @@ void report_line(char *line, size_t size, const json_t *report)
 		snprintf(line, size, ": %s", reason);
 		return;
 	}
-	snprintf(line, size, ", %lld rows: %lld new, %lld updated, %lld duplicate, %lld filtered, %lld rejected%s%s",
-		 number_of(report, "rows"), number_of(report, "new"), number_of(report, "updated"),
-		 number_of(report, "duplicate"), number_of(report, "filtered"), number_of(report, "rejected"),
-		 reason[0] != '\0' ? ": " : "", reason);
+	snprintf(line, size,
+	         ", %lld rows: %lld new, %lld updated, %lld duplicate, %lld filtered, %lld rejected%s%s",
+	         number_of(report, "rows"), number_of(report, "new"), number_of(report, "updated"),
+	         number_of(report, "duplicate"), number_of(report, "filtered"), number_of(report, "rejected"),
+	         reason[0] != '\0' ? ": " : "", reason);
 }
 
 int report_exit_status(const json_t *report, bool strict)

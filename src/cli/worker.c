@@ -6,8 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -16,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/mailbox.h"
 #include "cli/report.h"
 #include "ingest/retire.h"
 
@@ -28,106 +27,37 @@ static const int64_t FAILED_FILE_NS = 60 * SECOND_NS;
 /* Deliveries forgotten in one transaction of the housekeeping. */
 enum { EXPIRE_LIMIT = 1000 };
 
-struct job {
-	TAILQ_ENTRY(job) link;
-	uint64_t ticket;
-	char *path;
-	char *dataset;
-	uint64_t client;
-	int fd;
-	bool dry_run;
-	int exit_status;
-};
-
-TAILQ_HEAD(job_queue, job);
-
-enum event_kind {
-	EVENT_REPORTED,
-	EVENT_PROGRESSED,
-	EVENT_ENDED,
-	EVENT_RELEASED,
-};
-
-struct event {
-	TAILQ_ENTRY(event) link;
-	enum event_kind kind;
-	uint64_t client;
-	json_t *json;
-	char *path;
-	int exit_status;
-	int64_t delay_ns;
-};
-
-TAILQ_HEAD(event_queue, event);
-
 struct worker {
 	struct app *app;
 	struct worker_callbacks callbacks;
 	pthread_t thread;
-	int event_fd;
+	struct mailbox *mailbox;
 	atomic_bool stop;
 	atomic_uint_fast64_t heartbeat;
 
-	/* Between the threads. */
+	/* What the event loop may look at, and whether the thread has left. */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	struct job_queue queue;
-	size_t queue_length;
-	struct event_queue events;
 	bool has_left;
-	bool is_waiting;
 	json_t *progress;
 	char trouble[ERROR_MESSAGE_MAX];
-	uint64_t last_ticket;
 
 	/* Held while the state is used by readers, or replaced. */
 	pthread_mutex_t state_mutex;
 
 	/* The thread's own. */
 	struct ingest *engine;
-	struct job_queue taken; /* read, or being read, and not reported yet */
-	int64_t retry_ns;       /* in trouble until then */
+	struct mailbox_jobs taken; /* read, or being read, and not reported yet */
+	int64_t retry_ns;          /* in trouble until then */
 	int64_t backoff_ns;
-	int64_t flush_ns;       /* what was read is flushed by then */
+	int64_t flush_ns; /* what was read is flushed by then */
 	int64_t housekeeping_ns;
-	bool is_cautious;       /* a group of files failed together: one at a time, until the culprit is known */
+	bool is_cautious; /* a group of files failed together: one at a time, until the culprit is known */
 };
-
-static void free_job(struct job *job)
-{
-	if (job->fd >= 0)
-		close(job->fd);
-	free(job->path);
-	free(job->dataset);
-	free(job);
-}
-
-static void free_event(struct event *event)
-{
-	json_decref(event->json);
-	free(event->path);
-	free(event);
-}
 
 static void beat(struct worker *worker)
 {
 	atomic_fetch_add(&worker->heartbeat, 1);
-}
-
-/* Takes over the json reference. An event that finds no memory is lost to the listener, never to the data. */
-static void post(struct worker *worker, struct event values, const char *path)
-{
-	struct event *event = malloc(sizeof *event);
-	if (event == NULL) {
-		json_decref(values.json);
-		return;
-	}
-	*event = values;
-	event->path = path != NULL ? strdup(path) : NULL;
-	pthread_mutex_lock(&worker->mutex);
-	TAILQ_INSERT_TAIL(&worker->events, event, link);
-	pthread_mutex_unlock(&worker->mutex);
-	eventfd_write(worker->event_fd, 1);
 }
 
 static void set_progress(struct worker *worker, json_t *progress)
@@ -138,35 +68,42 @@ static void set_progress(struct worker *worker, json_t *progress)
 	pthread_mutex_unlock(&worker->mutex);
 }
 
-static struct job *find_taken(struct worker *worker, uint64_t ticket)
+static struct mailbox_job *find_taken(struct worker *worker, uint64_t ticket)
 {
-	struct job *job;
-	TAILQ_FOREACH(job, &worker->taken, link) {
+	struct mailbox_job *job;
+	TAILQ_FOREACH (job, &worker->taken, link) {
 		if (job->ticket == ticket)
 			return job;
 	}
 	return NULL;
 }
 
-static void end_job(struct worker *worker, struct job *job)
+static void end_job(struct worker *worker, struct mailbox_job *job)
 {
 	TAILQ_REMOVE(&worker->taken, job, link);
-	post(worker, (struct event){.kind = EVENT_ENDED, .client = job->client, .exit_status = job->exit_status},
-	     job->path);
-	free_job(job);
+	mailbox_post(worker->mailbox,
+	             (struct mailbox_event){
+			 .kind = MAILBOX_ENDED, .client = job->client, .exit_status = job->exit_status},
+	             job->path);
+	mailbox_free_job(job);
 }
 
 static void on_report(void *context, const struct ingest_report *report)
 {
 	struct worker *worker = context;
-	struct job *job = find_taken(worker, report->ticket);
+	struct mailbox_job *job = find_taken(worker, report->ticket);
 	if (job == NULL)
 		return;
 	if (report->status != INGEST_DONE)
 		job->exit_status = 1;
-	post(worker, (struct event){.kind = EVENT_REPORTED, .client = job->client, .json = report_json(report)}, NULL);
+	mailbox_post(worker->mailbox,
+	             (struct mailbox_event){
+			 .kind = MAILBOX_REPORTED, .client = job->client, .json = report_json(report)},
+	             NULL);
 	if (report->is_last && report->status == INGEST_FAILED && job->client == 0)
-		post(worker, (struct event){.kind = EVENT_RELEASED, .delay_ns = FAILED_FILE_NS}, job->path);
+		mailbox_post(worker->mailbox,
+		             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS},
+		             job->path);
 	if (report->is_last)
 		end_job(worker, job);
 }
@@ -176,10 +113,13 @@ static void on_progress(void *context, const struct ingest_progress *progress)
 	struct worker *worker = context;
 	beat(worker);
 	json_t *json = report_progress_json(progress);
-	const struct job *job = find_taken(worker, progress->ticket);
+	const struct mailbox_job *job = find_taken(worker, progress->ticket);
 	if (job != NULL && job->client != 0)
-		post(worker, (struct event){.kind = EVENT_PROGRESSED, .client = job->client, .json = json_incref(json)},
-		     NULL);
+		mailbox_post(worker->mailbox,
+		             (struct mailbox_event){.kind = MAILBOX_PROGRESSED,
+		                                    .client = job->client,
+		                                    .json = json_incref(json)},
+		             NULL);
 	set_progress(worker, json);
 }
 
@@ -227,33 +167,30 @@ static void set_trouble(struct worker *worker, const char *text)
 /* Everything that was taken goes back to the front of the queue; the engine has dropped it. */
 static void requeue_taken(struct worker *worker)
 {
-	pthread_mutex_lock(&worker->mutex);
-	while (!TAILQ_EMPTY(&worker->taken)) {
-		struct job *job = TAILQ_LAST(&worker->taken, job_queue);
-		TAILQ_REMOVE(&worker->taken, job, link);
-		TAILQ_INSERT_HEAD(&worker->queue, job, link);
-		worker->queue_length++;
-	}
-	pthread_mutex_unlock(&worker->mutex);
+	mailbox_return_jobs(worker->mailbox, &worker->taken);
 }
 
-static void refuse_job(struct worker *worker, struct job *job, const struct error *error)
+static void refuse_job(struct worker *worker, struct mailbox_job *job, const struct error *error)
 {
 	json_t *report = report_failure_json(job->path, error->message);
 	int exit_status = error_exit_status(error->result);
 	job->exit_status = exit_status == 0 ? 1 : exit_status;
-	post(worker, (struct event){.kind = EVENT_REPORTED, .client = job->client, .json = report}, NULL);
+	mailbox_post(worker->mailbox,
+	             (struct mailbox_event){.kind = MAILBOX_REPORTED, .client = job->client, .json = report},
+	             NULL);
 	if (job->client == 0)
-		post(worker, (struct event){.kind = EVENT_RELEASED, .delay_ns = FAILED_FILE_NS}, job->path);
+		mailbox_post(worker->mailbox,
+		             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS},
+		             job->path);
 	end_job(worker, job);
 }
 
 /* Clients do not wait for better times. */
 static void refuse_clients(struct worker *worker, const struct error *error)
 {
-	struct job *job = TAILQ_FIRST(&worker->taken);
+	struct mailbox_job *job = TAILQ_FIRST(&worker->taken);
 	while (job != NULL) {
-		struct job *next = TAILQ_NEXT(job, link);
+		struct mailbox_job *next = TAILQ_NEXT(job, link);
 		if (job->client != 0)
 			refuse_job(worker, job, error);
 		job = next;
@@ -276,7 +213,8 @@ static void enter_trouble(struct worker *worker, const struct error *error)
 	set_trouble(worker, error->message);
 	refuse_clients(worker, error);
 	requeue_taken(worker);
-	if (error->result == RESULT_STATE || error->result == RESULT_HELD || error->result == RESULT_NO_SPACE) {
+	if (error->result == RESULT_STATE || error->result == RESULT_HELD ||
+	    error->result == RESULT_NO_SPACE) {
 		ingest_close(worker->engine);
 		worker->engine = NULL;
 		pthread_mutex_lock(&worker->state_mutex);
@@ -298,13 +236,19 @@ static bool is_file_matter(enum result result)
 }
 
 /* The engine has dropped what it held. What was the fault of one file must not hold up the others. */
-static void handle_failure(struct worker *worker, struct job *culprit, const struct error *error)
+static void handle_failure(struct worker *worker, struct mailbox_job *culprit, const struct error *error)
 {
 	if (error->result == RESULT_STOPPED) {
 		requeue_taken(worker);
 		return;
 	}
-	if (culprit != NULL && is_file_matter(error->result)) {
+	struct error recovery = {0};
+	bool is_file = is_file_matter(error->result);
+	/* A configuration that keeps the sink from us is everybody's matter, one that keeps a table from us
+	 * is not. */
+	if (error->result == RESULT_CONFIG && worker->engine != NULL)
+		is_file = ingest_recover(worker->engine, &recovery) == RESULT_OK;
+	if (culprit != NULL && is_file) {
 		refuse_job(worker, culprit, error);
 		requeue_taken(worker);
 		return;
@@ -316,8 +260,8 @@ static void handle_failure(struct worker *worker, struct job *culprit, const str
 static bool recover(struct worker *worker)
 {
 	struct error error = {0};
-	enum result result = worker->engine == NULL ? open_engine(worker, &error)
-						    : ingest_recover(worker->engine, &error);
+	enum result result =
+	    worker->engine == NULL ? open_engine(worker, &error) : ingest_recover(worker->engine, &error);
 	if (result != RESULT_OK) {
 		enter_trouble(worker, &error);
 		return false;
@@ -336,7 +280,7 @@ static void flush(struct worker *worker)
 	if (worker->engine == NULL || ingest_is_idle(worker->engine))
 		return;
 	struct error error = {0};
-	struct job *only = TAILQ_FIRST(&worker->taken);
+	struct mailbox_job *only = TAILQ_FIRST(&worker->taken);
 	if (only != NULL && TAILQ_NEXT(only, link) != NULL)
 		only = NULL;
 	if (ingest_flush(worker->engine, &error) != RESULT_OK) {
@@ -349,7 +293,7 @@ static void flush(struct worker *worker)
 	set_progress(worker, NULL);
 }
 
-static enum result open_job(struct job *job, struct error *error)
+static enum result open_job(struct mailbox_job *job, struct error *error)
 {
 	if (job->fd >= 0)
 		return RESULT_OK;
@@ -371,7 +315,7 @@ static enum result check_space(const struct worker *worker, struct error *error)
 	if (available >= config->keep.min_free)
 		return RESULT_OK;
 	error_set(error, RESULT_NO_SPACE, "'%s': %llu MiB free, keep.min_free wants %llu MiB", config->data,
-		  (unsigned long long)(available >> 20), (unsigned long long)(config->keep.min_free >> 20));
+	          (unsigned long long)(available >> 20), (unsigned long long)(config->keep.min_free >> 20));
 	error_hint(error, "free some space; files wait in the drop directory");
 	return RESULT_NO_SPACE;
 }
@@ -391,18 +335,19 @@ static enum result run_dry(struct worker *worker, const struct ingest_file *file
 }
 
 /* The job stands in `taken`; its report may have ended (and freed) it when this returns. */
-static void run_job(struct worker *worker, struct job *job)
+static void run_job(struct worker *worker, struct mailbox_job *job)
 {
 	struct error error = {0};
 	struct ingest_file file = {
-		.path = job->path, .dataset = job->dataset, .ticket = job->ticket, .in_drop = job->client == 0};
+	    .path = job->path, .dataset = job->dataset, .ticket = job->ticket, .in_drop = job->client == 0};
 	uint64_t ticket = job->ticket;
 	enum result result = open_job(job, &error);
 	file.fd = job->fd;
 	if (result == RESULT_OK && job->client == 0)
 		result = check_space(worker, &error);
 	if (result == RESULT_OK)
-		result = job->dry_run ? run_dry(worker, &file, &error) : ingest_read(worker->engine, &file, &error);
+		result = job->dry_run ? run_dry(worker, &file, &error)
+		                      : ingest_read(worker->engine, &file, &error);
 	beat(worker);
 	job = find_taken(worker, ticket);
 	if (result == RESULT_OK || job == NULL)
@@ -448,49 +393,16 @@ static int64_t next_deadline(const struct worker *worker)
 	return worker->housekeeping_ns;
 }
 
-static struct timespec timespec_of(int64_t monotonic_ns)
+/* The next job, or NULL when it is time for something else. In trouble only clients are served, so that they
+ * hear of it. */
+static struct mailbox_job *take_job(struct worker *worker)
 {
-	return (struct timespec){.tv_sec = monotonic_ns / SECOND_NS, .tv_nsec = monotonic_ns % SECOND_NS};
-}
-
-/* In trouble only clients are served, so that they hear of it. */
-static struct job *next_job(struct worker *worker)
-{
-	struct job *job = TAILQ_FIRST(&worker->queue);
-	while (job != NULL && worker->retry_ns > 0 && job->client == 0)
-		job = TAILQ_NEXT(job, link);
-	return job;
-}
-
-/* The next job, or NULL when it is time for something else. */
-static struct job *wait_for_job(struct worker *worker)
-{
-	pthread_mutex_lock(&worker->mutex);
-	struct job *job;
-	while ((job = next_job(worker)) == NULL && !atomic_load(&worker->stop)) {
-		int64_t deadline = next_deadline(worker);
-		if (clock_monotonic_ns() >= deadline)
-			break;
-		struct timespec until = timespec_of(deadline);
-		worker->is_waiting = true;
-		pthread_cond_timedwait(&worker->changed, &worker->mutex, &until);
-		worker->is_waiting = false;
-	}
-	if (job != NULL) {
-		TAILQ_REMOVE(&worker->queue, job, link);
-		worker->queue_length--;
+	struct mailbox_job *job =
+	    mailbox_take_job(worker->mailbox, worker->retry_ns > 0, next_deadline(worker));
+	if (job != NULL)
 		TAILQ_INSERT_TAIL(&worker->taken, job, link);
-	}
-	pthread_mutex_unlock(&worker->mutex);
+	beat(worker);
 	return job;
-}
-
-static bool is_queue_empty(struct worker *worker)
-{
-	pthread_mutex_lock(&worker->mutex);
-	bool is_empty = TAILQ_EMPTY(&worker->queue);
-	pthread_mutex_unlock(&worker->mutex);
-	return is_empty;
 }
 
 /* What was read is flushed when nothing waits behind it, or after batch.wait, and at once for a client. */
@@ -501,13 +413,13 @@ static void flush_when_due(struct worker *worker, bool is_client)
 	int64_t now = clock_monotonic_ns();
 	if (worker->flush_ns == 0)
 		worker->flush_ns = now + worker->app->config->batch.wait_ns;
-	bool is_last = is_queue_empty(worker);
+	bool is_last = mailbox_job_count(worker->mailbox) == 0;
 	if (is_client || is_last || worker->is_cautious || now >= worker->flush_ns)
 		flush(worker);
 	worker->is_cautious &= !is_last;
 }
 
-static void serve(struct worker *worker, struct job *job)
+static void serve(struct worker *worker, struct mailbox_job *job)
 {
 	bool is_client = job->client != 0;
 	if (worker->engine == NULL && !recover(worker))
@@ -521,8 +433,7 @@ static void *work(void *context)
 	struct worker *worker = context;
 	recover(worker);
 	while (!atomic_load(&worker->stop)) {
-		struct job *job = wait_for_job(worker);
-		beat(worker);
+		struct mailbox_job *job = take_job(worker);
 		int64_t now = clock_monotonic_ns();
 		if (job != NULL)
 			serve(worker, job);
@@ -545,16 +456,24 @@ static void *work(void *context)
 	return NULL;
 }
 
+static void release(struct worker *worker)
+{
+	mailbox_close(worker->mailbox);
+	json_decref(worker->progress);
+	pthread_cond_destroy(&worker->changed);
+	pthread_mutex_destroy(&worker->mutex);
+	pthread_mutex_destroy(&worker->state_mutex);
+	free(worker);
+}
+
 enum result worker_start(struct worker **out, struct app *app, const struct worker_callbacks *callbacks,
-			 struct error *error)
+                         struct error *error)
 {
 	struct worker *worker = calloc(1, sizeof *worker);
 	if (worker == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	worker->app = app;
 	worker->callbacks = *callbacks;
-	TAILQ_INIT(&worker->queue);
-	TAILQ_INIT(&worker->events);
 	TAILQ_INIT(&worker->taken);
 	worker->housekeeping_ns = clock_monotonic_ns();
 	pthread_mutex_init(&worker->mutex, NULL);
@@ -564,12 +483,12 @@ enum result worker_start(struct worker **out, struct app *app, const struct work
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&worker->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	worker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->event_fd < 0 || pthread_create(&worker->thread, NULL, work, worker) != 0) {
-		if (worker->event_fd >= 0)
-			close(worker->event_fd);
-		free(worker);
-		return error_set(error, RESULT_NO_MEMORY, "cannot start the worker thread");
+	enum result result = mailbox_open(&worker->mailbox, error);
+	if (result == RESULT_OK && pthread_create(&worker->thread, NULL, work, worker) != 0)
+		result = error_set(error, RESULT_NO_MEMORY, "cannot start the worker thread");
+	if (result != RESULT_OK) {
+		release(worker);
+		return result;
 	}
 	*out = worker;
 	return RESULT_OK;
@@ -577,63 +496,48 @@ enum result worker_start(struct worker **out, struct app *app, const struct work
 
 enum result worker_submit(struct worker *worker, const struct worker_job *values)
 {
-	struct job *job = calloc(1, sizeof *job);
-	char *path = strdup(values->path);
-	char *dataset = values->dataset != NULL ? strdup(values->dataset) : NULL;
-	if (job == NULL || path == NULL || (values->dataset != NULL && dataset == NULL)) {
-		free(job);
-		free(path);
-		free(dataset);
+	struct mailbox_job *job = calloc(1, sizeof *job);
+	if (job == NULL) {
 		if (values->fd >= 0)
 			close(values->fd);
 		return RESULT_NO_MEMORY;
 	}
-	*job = (struct job){.path = path,
-			    .dataset = dataset,
-			    .client = values->client,
-			    .fd = values->fd,
-			    .dry_run = values->dry_run};
-	pthread_mutex_lock(&worker->mutex);
-	job->ticket = ++worker->last_ticket;
-	TAILQ_INSERT_TAIL(&worker->queue, job, link);
-	worker->queue_length++;
-	pthread_cond_signal(&worker->changed);
-	pthread_mutex_unlock(&worker->mutex);
+	*job = (struct mailbox_job){
+	    .path = strdup(values->path),
+	    .dataset = values->dataset != NULL ? strdup(values->dataset) : NULL,
+	    .client = values->client,
+	    .fd = values->fd,
+	    .dry_run = values->dry_run,
+	};
+	if (job->path == NULL || (values->dataset != NULL && job->dataset == NULL)) {
+		mailbox_free_job(job);
+		return RESULT_NO_MEMORY;
+	}
+	mailbox_put_job(worker->mailbox, job);
 	return RESULT_OK;
 }
 
 int worker_fd(const struct worker *worker)
 {
-	return worker->event_fd;
-}
-
-static struct event *take_event(struct worker *worker)
-{
-	pthread_mutex_lock(&worker->mutex);
-	struct event *event = TAILQ_FIRST(&worker->events);
-	if (event != NULL)
-		TAILQ_REMOVE(&worker->events, event, link);
-	pthread_mutex_unlock(&worker->mutex);
-	return event;
+	return mailbox_fd(worker->mailbox);
 }
 
 void worker_dispatch(struct worker *worker)
 {
 	const struct worker_callbacks *callbacks = &worker->callbacks;
-	eventfd_t ignored;
-	eventfd_read(worker->event_fd, &ignored);
-	for (struct event *event; (event = take_event(worker)) != NULL; free_event(event)) {
+	for (struct mailbox_event *event; (event = mailbox_next_event(worker->mailbox)) != NULL;
+	     mailbox_free_event(event)) {
 		switch (event->kind) {
-		case EVENT_REPORTED:
+		case MAILBOX_REPORTED:
 			callbacks->reported(callbacks->context, event->client, event->json);
 			break;
-		case EVENT_PROGRESSED:
+		case MAILBOX_PROGRESSED:
 			callbacks->progressed(callbacks->context, event->client, event->json);
 			break;
-		case EVENT_ENDED:
+		case MAILBOX_ENDED:
 			callbacks->ended(callbacks->context, event->client, event->path, event->exit_status);
 			break;
-		case EVENT_RELEASED:
+		case MAILBOX_RELEASED:
 			callbacks->released(callbacks->context, event->path, event->delay_ns);
 			break;
 		}
@@ -642,10 +546,11 @@ void worker_dispatch(struct worker *worker)
 
 bool worker_stop(struct worker *worker, int64_t patience_ns)
 {
-	struct timespec until = timespec_of(clock_monotonic_ns() + patience_ns);
-	pthread_mutex_lock(&worker->mutex);
+	int64_t deadline = clock_monotonic_ns() + patience_ns;
+	struct timespec until = {.tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS};
 	atomic_store(&worker->stop, true);
-	pthread_cond_broadcast(&worker->changed);
+	mailbox_wake(worker->mailbox);
+	pthread_mutex_lock(&worker->mutex);
 	while (!worker->has_left && pthread_cond_timedwait(&worker->changed, &worker->mutex, &until) == 0)
 		;
 	bool has_left = worker->has_left;
@@ -653,46 +558,28 @@ bool worker_stop(struct worker *worker, int64_t patience_ns)
 	return has_left;
 }
 
-static void free_jobs(struct job_queue *queue)
-{
-	while (!TAILQ_EMPTY(queue)) {
-		struct job *job = TAILQ_FIRST(queue);
-		TAILQ_REMOVE(queue, job, link);
-		free_job(job);
-	}
-}
-
 void worker_free(struct worker *worker)
 {
 	if (worker == NULL)
 		return;
 	pthread_join(worker->thread, NULL);
-	free_jobs(&worker->queue);
-	free_jobs(&worker->taken);
-	for (struct event *event; (event = take_event(worker)) != NULL;)
-		free_event(event);
-	json_decref(worker->progress);
-	close(worker->event_fd);
-	pthread_cond_destroy(&worker->changed);
-	pthread_mutex_destroy(&worker->mutex);
-	pthread_mutex_destroy(&worker->state_mutex);
-	free(worker);
+	mailbox_return_jobs(worker->mailbox, &worker->taken);
+	release(worker);
 }
 
 uint64_t worker_heartbeat(struct worker *worker)
 {
-	pthread_mutex_lock(&worker->mutex);
-	if (worker->is_waiting)
+	if (mailbox_is_waited_at(worker->mailbox))
 		beat(worker);
-	pthread_mutex_unlock(&worker->mutex);
 	return atomic_load(&worker->heartbeat);
 }
 
 json_t *worker_status(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->mutex);
-	json_t *status = json_pack("{s:I, s:O?, s:s?}", "queue", (json_int_t)worker->queue_length, "progress",
-				   worker->progress, "trouble", worker->trouble[0] != '\0' ? worker->trouble : NULL);
+	json_t *status = json_pack(
+	    "{s:I, s:O?, s:s?}", "queue", (json_int_t)mailbox_job_count(worker->mailbox), "progress",
+	    worker->progress, "trouble", worker->trouble[0] != '\0' ? worker->trouble : NULL);
 	pthread_mutex_unlock(&worker->mutex);
 	return status;
 }

@@ -10,8 +10,9 @@
 #include "cli/app.h"
 
 /*
- * The thread that does the daemon's work: one engine, fed from a queue. Files of the drop directory stay queued
- * while the sink or the disk is in trouble and are taken up when it is over; files of clients are answered at once.
+ * The thread that does the daemon's work: one engine, fed from a queue. Files of the drop directory stay
+ * queued while the sink or the disk is in trouble and are taken up when it is over; files of clients are
+ * answered at once.
  *
  * All functions are called on the event loop's thread; so are the callbacks, from worker_dispatch().
  */
@@ -39,7 +40,7 @@ struct worker_callbacks {
 
 /* Starts the thread over an open app, which is the worker's until worker_free(). */
 enum result worker_start(struct worker **out, struct app *app, const struct worker_callbacks *callbacks,
-			 struct error *error) WARN_UNUSED;
+                         struct error *error) WARN_UNUSED;
 
 enum result worker_submit(struct worker *worker, const struct worker_job *job) WARN_UNUSED;
 
@@ -57,7 +58,8 @@ uint64_t worker_heartbeat(struct worker *worker);
 /* What it is doing, for `status`: {"queue", "file" or null, "progress" or null, "trouble" or null}. */
 json_t *worker_status(struct worker *worker);
 
-/* The state may be closed and opened again by the thread: readers hold it meanwhile. NULL: it is not open now. */
+/* The state may be closed and opened again by the thread: readers hold it meanwhile. NULL: it is not open
+ * now. */
 struct state *worker_lock_state(struct worker *worker);
 void worker_unlock_state(struct worker *worker);
 

@@ -14,13 +14,13 @@ struct batch_memory {
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry)
 {
 	*batch = (struct batch){
-		.rows = calloc(rows, sizeof *batch->rows),
-		.digests = calloc(rows, sizeof *batch->digests),
-		.unseen = calloc(rows, sizeof *batch->unseen),
-		.seen = calloc(rows, sizeof *batch->seen),
-		.capacity = rows,
-		.limit = bytes,
-		.is_dry = is_dry,
+	    .rows = calloc(rows, sizeof *batch->rows),
+	    .digests = calloc(rows, sizeof *batch->digests),
+	    .unseen = calloc(rows, sizeof *batch->unseen),
+	    .seen = calloc(rows, sizeof *batch->seen),
+	    .capacity = rows,
+	    .limit = bytes,
+	    .is_dry = is_dry,
 	};
 	if (batch->rows == NULL || batch->digests == NULL || batch->unseen == NULL || batch->seen == NULL) {
 		batch_close(batch);
@@ -56,16 +56,17 @@ void batch_clear(struct batch *batch)
 	batch->unseen_count = 0;
 }
 
-void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE], struct state_counts *counts)
+void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE],
+               struct state_counts *counts)
 {
 	struct slice row = {batch->bytes.data + offset, batch->bytes.length - offset};
 	struct row_digest digest = row_digest(row, key);
 	batch->rows[batch->count] = (struct batch_row){
-		.digest = {digest.hi, digest.lo},
-		.offset = offset,
-		.length = (uint32_t)row.length,
-		.order = (uint32_t)batch->count,
-		.counts = counts,
+	    .digest = {digest.hi, digest.lo},
+	    .offset = offset,
+	    .length = (uint32_t)row.length,
+	    .order = (uint32_t)batch->count,
+	    .counts = counts,
 	};
 	batch->count++;
 }
@@ -93,14 +94,14 @@ static size_t keep_unseen(struct batch *batch)
 	size_t kept = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct batch_row row = batch->rows[i];
-		bool is_repeated = kept > 0 &&
-				   state_digest_compare(batch->digests[kept - 1], row.digest) == 0;
+		bool is_repeated =
+		    kept > 0 && state_digest_compare(batch->digests[kept - 1], row.digest) == 0;
 		row.counts->rows++;
 		if (batch->seen[i] || is_repeated) {
 			row.counts->duplicate++;
 			continue;
 		}
-		row.counts->new++;
+		row.counts->new ++;
 		batch->digests[kept] = row.digest;
 		batch->rows[kept++] = row;
 	}
@@ -125,7 +126,7 @@ static void probe_memory(struct batch *batch)
 static enum state_result remember(struct batch *batch)
 {
 	struct batch_memory *memory =
-		malloc(sizeof *memory + batch->unseen_count * sizeof memory->digests[0]);
+	    malloc(sizeof *memory + batch->unseen_count * sizeof memory->digests[0]);
 	if (memory == NULL)
 		return STATE_NO_MEMORY;
 	memory->next = batch->memory;
@@ -149,6 +150,7 @@ enum state_result batch_judge(struct batch *batch, struct state_txn *txn, uint32
 	batch->unseen_count = keep_unseen(batch);
 	qsort(batch->rows, batch->unseen_count, sizeof *batch->rows, compare_orders);
 	for (size_t i = 0; i < batch->unseen_count; i++)
-		batch->unseen[i] = (struct slice){batch->bytes.data + batch->rows[i].offset, batch->rows[i].length};
+		batch->unseen[i] =
+		    (struct slice){batch->bytes.data + batch->rows[i].offset, batch->rows[i].length};
 	return batch->is_dry ? remember(batch) : STATE_OK;
 }

@@ -10,8 +10,8 @@
 #include "state_run.h"
 
 /*
- * Rows on their way: canonical form, digest, and the counts they will be added to. batch_judge() finds out which of
- * them were never seen; only those are kept.
+ * Rows on their way: canonical form, digest, and the counts they will be added to. batch_judge() finds out
+ * which of them were never seen; only those are kept.
  */
 struct batch_row {
 	struct state_digest digest;
@@ -43,8 +43,10 @@ enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_d
 void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
 
-/* Takes the canonical form that was appended to batch->bytes from `offset` on. counts must outlive the judgement. */
-void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE], struct state_counts *counts);
+/* Takes the canonical form that was appended to batch->bytes from `offset` on. counts must outlive the
+ * judgement. */
+void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE],
+               struct state_counts *counts);
 
 /* Sorts, probes the dataset's runs, counts each row as new or duplicate, and leaves the unseen ones. */
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, uint32_t dataset);

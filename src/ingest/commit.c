@@ -23,7 +23,8 @@ static enum result judge_batch(struct ingest *ingest, struct error *error)
 	if (judged != STATE_OK)
 		state_txn_failure(txn, &failure);
 	state_txn_abort(txn);
-	return judged == STATE_OK ? RESULT_OK : dataset_state_error(error, &failure, "cannot probe the seen-set");
+	return judged == STATE_OK ? RESULT_OK
+	                          : dataset_state_error(error, &failure, "cannot probe the seen-set");
 }
 
 /* Step 0, and the lengths that the marks will hold. */
@@ -92,7 +93,8 @@ static void promote(struct state_txn *txn, struct dataset *dataset)
 /* A delivery is durable, as open, before anything that belongs to it. */
 static void record_deliveries(struct state_txn *txn, const struct ingest *ingest)
 {
-	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
+	     delivery = delivery->next) {
 		if (delivery->is_recorded)
 			continue;
 		struct state_delivery record = delivery->record;
@@ -116,13 +118,13 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, struct 
 		promote(txn, dataset);
 	record_deliveries(txn, ingest);
 	struct state_batch batch = {
-		.dataset = dataset->record.id,
-		.seq = dataset->record.seq + 1,
-		.schema_version = dataset->schema->version,
-		.digests = ingest->batch.digests,
-		.digest_count = ingest->batch.unseen_count,
-		.marks = marks.marks,
-		.mark_count = marks.count,
+	    .dataset = dataset->record.id,
+	    .seq = dataset->record.seq + 1,
+	    .schema_version = dataset->schema->version,
+	    .digests = ingest->batch.digests,
+	    .digest_count = ingest->batch.unseen_count,
+	    .marks = marks.marks,
+	    .mark_count = marks.count,
 	};
 	memcpy(batch.batch_id, batch_id.bytes, sizeof batch.batch_id);
 	state_batch_put(txn, &batch);
@@ -149,12 +151,12 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 	struct dataset *dataset = ingest->current;
 	struct sink *sink = ingest->options.sink;
 	struct sink_batch batch = {
-		.table = dataset->record.table,
-		.schema = dataset->schema,
-		.head = &dataset->head,
-		.batch_id = batch_id,
-		.rows = ingest->batch.unseen,
-		.row_count = ingest->batch.unseen_count,
+	    .table = dataset->record.table,
+	    .schema = dataset->schema,
+	    .head = &dataset->head,
+	    .batch_id = batch_id,
+	    .rows = ingest->batch.unseen,
+	    .row_count = ingest->batch.unseen_count,
 	};
 	enum result result = sink->interface->store(sink, &batch, error);
 	if (result == RESULT_OK) {
@@ -165,15 +167,17 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 		return RESULT_OK;
 	}
 	dataset->is_judged = false;
-	if (result != RESULT_DISAGREES)
+	if (result != RESULT_DISAGREES && result != RESULT_CONFIG)
 		return result;
-	/* The head moved under us: judging says whether that is settled now or must stop the dataset. */
-	struct error verdict;
+	/* Head or table changed under us: judging says whether that is settled now or must stop the dataset.
+	 */
+	struct error verdict = {0};
 	enum result judged = dataset_contact(dataset, ingest->options.state, sink, &verdict);
-	if (judged == RESULT_OK)
-		return error->result = RESULT_UNREACHABLE;
-	*error = verdict;
-	return judged;
+	if (judged == RESULT_DISAGREES) {
+		*error = verdict;
+		return judged;
+	}
+	return result == RESULT_DISAGREES ? error->result = RESULT_UNREACHABLE : result;
 }
 
 enum result commit_batch(struct ingest *ingest, struct error *error)
@@ -198,7 +202,8 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 	return result;
 }
 
-/* Marks of rows that needed no batch. Members without a dataset of their own have no caches or runs to apply. */
+/* Marks of rows that needed no batch. Members without a dataset of their own have no caches or runs to apply.
+ */
 static void apply_marks(struct state_txn *txn, const struct marks *marks)
 {
 	for (size_t i = 0; i < marks->count; i++) {
@@ -222,17 +227,18 @@ static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
 /* Promise 3: every record that was read has one outcome. A mismatch is a bug; the file stays. */
 static enum result check_balance(const struct ingest *ingest, struct error *error)
 {
-	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
+	     delivery = delivery->next) {
 		for (size_t i = 0; delivery->is_read && i < delivery->member_count; i++) {
 			const struct delivery_member *member = delivery->members[i];
 			const struct state_counts *counts = &member->mark.member.counts;
 			uint64_t sum = counts->new + counts->updated + counts->duplicate + counts->filtered +
-				       counts->rejected;
+			               counts->rejected;
 			if (sum != counts->rows || counts->rows != member->records)
 				return error_set(error, RESULT_STATE,
-						 "'%s': %llu records were read, but %llu are accounted for",
-						 delivery->record.path, (unsigned long long)member->records,
-						 (unsigned long long)sum);
+				                 "'%s': %llu records were read, but %llu are accounted for",
+				                 delivery->record.path, (unsigned long long)member->records,
+				                 (unsigned long long)sum);
 		}
 	}
 	return RESULT_OK;

@@ -15,11 +15,12 @@
  * Any failure leaves the outcome to the next judgement (dataset_contact()); nothing is retried here.
  */
 
-/* Judges the rows of the batch; where some were never seen, stores them (steps 0 to 2). The batch is empty afterwards. */
+/* Judges the rows of the batch; where some were never seen, stores them (steps 0 to 2). The batch is empty
+ * afterwards. */
 enum result commit_batch(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
-/* Promotes what was stored and makes all marks durable, those of batches that had nothing to store included; ends the
- * deliveries that were read to their end. The batch must be empty. */
+/* Promotes what was stored and makes all marks durable, those of batches that had nothing to store included;
+ * ends the deliveries that were read to their end. The batch must be empty. */
 enum result commit_settle(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
 #endif

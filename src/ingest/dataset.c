@@ -9,15 +9,16 @@
 
 #include "base/clock.h"
 
-/* How long an agreement of state and table is taken for granted between deliveries; every batch checks it anyway. */
+/* How long an agreement of state and table is taken for granted between deliveries; every batch checks it
+ * anyway. */
 static const int64_t CONTACT_INTERVAL_NS = 1000000000;
 
 enum result dataset_state_error(struct error *error, const struct state_error *failure, const char *context)
 {
 	static const enum result results[] = {
-		[STATE_NOT_FOUND] = RESULT_STATE, [STATE_HELD] = RESULT_HELD,       [STATE_FORMAT] = RESULT_STATE,
-		[STATE_CORRUPT] = RESULT_STATE,   [STATE_NO_SPACE] = RESULT_STATE,  [STATE_IO] = RESULT_STATE,
-		[STATE_NO_MEMORY] = RESULT_STATE, [STATE_MISUSE] = RESULT_STATE,
+	    [STATE_NOT_FOUND] = RESULT_STATE, [STATE_HELD] = RESULT_HELD,      [STATE_FORMAT] = RESULT_STATE,
+	    [STATE_CORRUPT] = RESULT_STATE,   [STATE_NO_SPACE] = RESULT_STATE, [STATE_IO] = RESULT_STATE,
+	    [STATE_NO_MEMORY] = RESULT_STATE, [STATE_MISUSE] = RESULT_STATE,
 	};
 	error_set(error, results[failure->result], "%s: %s", context, failure->text);
 	if (failure->result == STATE_NO_SPACE)
@@ -46,7 +47,7 @@ static struct id secret_check(const struct state *state)
 	static const char label[] = "rowsieve secret check";
 	struct id check;
 	crypto_generichash(check.bytes, sizeof check.bytes, (const unsigned char *)label, sizeof label,
-			   state_secret(state), STATE_SECRET_SIZE);
+	                   state_secret(state), STATE_SECRET_SIZE);
 	return check;
 }
 
@@ -62,7 +63,8 @@ static enum result read_record(struct dataset *dataset, struct state_txn *txn, s
 	const void *bytes;
 	size_t count;
 	if (state_dataset_get_schema(txn, record.id, record.schema_version, &bytes, &count) != STATE_OK)
-		return error_set(error, RESULT_STATE, "dataset '%s': the state lacks its schema", record.name);
+		return error_set(error, RESULT_STATE, "dataset '%s': the state lacks its schema",
+		                 record.name);
 	struct schema *schema;
 	if (schema_decode(&schema, bytes, count, error) != RESULT_OK)
 		return error_wrap(error, "dataset '%s'", record.name);
@@ -88,7 +90,7 @@ enum result dataset_reload(struct dataset *dataset, struct state *state, struct 
 }
 
 enum result dataset_open(struct dataset **out, struct state *state, const struct dataset_options *options,
-			 struct error *error)
+                         struct error *error)
 {
 	struct dataset *dataset = calloc(1, sizeof *dataset);
 	if (dataset == NULL || (dataset->schema = schema_new()) == NULL) {
@@ -119,7 +121,7 @@ void dataset_close(struct dataset *dataset)
 }
 
 static enum result PRINTF_LIKE(3, 4)
-	disagree(struct error *error, const struct dataset *dataset, const char *format, ...)
+    disagree(struct error *error, const struct dataset *dataset, const char *format, ...)
 {
 	char text[ERROR_MESSAGE_MAX];
 	va_list arguments;
@@ -132,34 +134,35 @@ static enum result PRINTF_LIKE(3, 4)
 }
 
 /* Does the configuration still mean what the stored rows were stored under? */
-static enum result check_configuration(const struct dataset *dataset, const struct sink *sink, struct error *error)
+static enum result check_configuration(const struct dataset *dataset, const struct sink *sink,
+                                       struct error *error)
 {
 	const struct state_dataset *record = &dataset->record;
 	if (strcmp(record->sink_kind, sink->interface->kind) != 0) {
 		disagree(error, dataset, "its rows are in %s, the configuration says %s", record->sink_kind,
-			 sink->interface->kind);
+		         sink->interface->kind);
 		error_hint(error, "to load them there: rowsieve rebuild %s --refeed", record->name);
 		return RESULT_DISAGREES;
 	}
 	if (strcmp(record->table, dataset->options.table) != 0) {
-		disagree(error, dataset, "its rows are in table '%s', the configuration says '%s'", record->table,
-			 dataset->options.table);
+		disagree(error, dataset, "its rows are in table '%s', the configuration says '%s'",
+		         record->table, dataset->options.table);
 		error_hint(error, "to load them there: rowsieve rebuild %s --refeed", record->name);
 		return RESULT_DISAGREES;
 	}
 	if (memcmp(record->fingerprint, dataset->fingerprint.bytes, sizeof record->fingerprint) != 0)
 		return disagree(error, dataset, "this change of its columns makes %llu rows look new",
-				(unsigned long long)record->rows);
+		                (unsigned long long)record->rows);
 	return RESULT_OK;
 }
 
 static struct sink_head expected_head(const struct dataset *dataset, struct state *state)
 {
 	struct sink_head head = {
-		.sink_id = id_from(dataset->record.sink_id),
-		.state_id = id_from(state_id(state)),
-		.secret_check = secret_check(state),
-		.fingerprint = dataset->fingerprint,
+	    .sink_id = id_from(dataset->record.sink_id),
+	    .state_id = id_from(state_id(state)),
+	    .secret_check = secret_check(state),
+	    .fingerprint = dataset->fingerprint,
 	};
 	memcpy(head.dataset, dataset->record.name, sizeof head.dataset);
 	return head;
@@ -167,15 +170,17 @@ static struct sink_head expected_head(const struct dataset *dataset, struct stat
 
 /* What stands in the sink against what the state remembers, before any judgement. */
 static enum result check_presence(struct dataset *dataset, struct state *state, struct sink *sink,
-				  struct sink_presence *presence, struct error *error)
+                                  struct sink_presence *presence, struct error *error)
 {
 	const struct state_dataset *record = &dataset->record;
 	struct sink_head mine = expected_head(dataset, state);
 	if (!presence->has_head) {
 		if (record->seq > 0 || presence->has_rows)
-			return disagree(error, dataset, "table '%s' has no head row in rowsieve_head", record->table);
+			return disagree(error, dataset, "table '%s' has no head row in rowsieve_head",
+			                record->table);
 		/* Announced, then cut off before the table was made. */
-		enum result result = sink->interface->create(sink, record->table, dataset->schema, &mine, error);
+		enum result result =
+		    sink->interface->create(sink, record->table, dataset->schema, &mine, error);
 		if (result != RESULT_OK)
 			return result;
 		presence->has_head = presence->has_table = true;
@@ -186,13 +191,14 @@ static enum result check_presence(struct dataset *dataset, struct state *state, 
 	    !id_equal(presence->head.secret_check, mine.secret_check))
 		return disagree(error, dataset, "table '%s' is fed by another state", record->table);
 	if (!id_equal(presence->head.sink_id, mine.sink_id))
-		return disagree(error, dataset, "table '%s' is in another database than the one that was filled",
-				record->table);
+		return disagree(error, dataset,
+		                "table '%s' is in another database than the one that was filled",
+		                record->table);
 	if (!presence->has_table)
 		return disagree(error, dataset, "table '%s' is gone", record->table);
 	if (!presence->has_rows && record->rows > 0)
-		return disagree(error, dataset, "table '%s' is empty, but %llu rows were stored in it", record->table,
-				(unsigned long long)record->rows);
+		return disagree(error, dataset, "table '%s' is empty, but %llu rows were stored in it",
+		                record->table, (unsigned long long)record->rows);
 	return RESULT_OK;
 }
 
@@ -219,8 +225,8 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 	} else {
 		state_txn_abort(txn);
 		return disagree(error, dataset, "table '%s' is at batch %llu, the state at batch %llu",
-				dataset->record.table, (unsigned long long)head->seq,
-				(unsigned long long)dataset->record.seq);
+		                dataset->record.table, (unsigned long long)head->seq,
+		                (unsigned long long)dataset->record.seq);
 	}
 	state_dataset_get(txn, dataset->record.name, &dataset->record);
 	dataset->promotion_due = false;
@@ -229,10 +235,11 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 
 static enum result judge(struct dataset *dataset, struct state *state, struct sink *sink, struct error *error)
 {
-	enum result result = sink->interface->add_columns(sink, dataset->record.table, dataset->schema, error);
+	enum result result =
+	    sink->interface->add_columns(sink, dataset->record.table, dataset->schema, error);
 	if (result == RESULT_OK)
 		result = sink->interface->judge(sink, dataset->record.table, id_from(dataset->record.sink_id),
-						id_from(state_id(state)), &dataset->head, error);
+		                                id_from(state_id(state)), &dataset->head, error);
 	if (result == RESULT_OK)
 		result = settle_pending(dataset, state, error);
 	dataset->is_judged = result == RESULT_OK;
@@ -262,7 +269,8 @@ static enum result forget_announcement(struct dataset *dataset, struct error *er
 	return RESULT_OK;
 }
 
-enum result dataset_contact(struct dataset *dataset, struct state *state, struct sink *sink, struct error *error)
+enum result dataset_contact(struct dataset *dataset, struct state *state, struct sink *sink,
+                            struct error *error)
 {
 	if (dataset->record.sink_kind[0] == '\0')
 		return RESULT_OK;
@@ -290,24 +298,26 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 
 /* Before the first table of a dataset: whatever stands under that name must not be somebody else's rows. */
 static enum result choose_sink_id(struct dataset *dataset, struct state *state, struct sink *sink,
-				  struct state_dataset *record, struct error *error)
+                                  struct state_dataset *record, struct error *error)
 {
 	struct sink_presence presence;
 	enum result result = sink->interface->inspect(sink, record->table, &presence, error);
 	if (result != RESULT_OK)
 		return result;
-	if (presence.has_rows || (presence.has_head && (presence.head.seq > 0 ||
-	    !id_equal(presence.head.state_id, id_from(state_id(state))))))
-		return disagree(error, dataset, "table '%s' exists already and this state knows nothing of its rows",
-				record->table);
+	if (presence.has_rows ||
+	    (presence.has_head &&
+	     (presence.head.seq > 0 || !id_equal(presence.head.state_id, id_from(state_id(state))))))
+		return disagree(error, dataset,
+		                "table '%s' exists already and this state knows nothing of its rows",
+		                record->table);
 	struct id sink_id = presence.has_head ? presence.head.sink_id : id_random();
 	memcpy(record->sink_id, sink_id.bytes, sizeof record->sink_id);
 	snprintf(record->sink_kind, sizeof record->sink_kind, "%s", sink->interface->kind);
 	return RESULT_OK;
 }
 
-static enum result announce(struct dataset *dataset, struct state_dataset *record, const struct schema *schema,
-			    struct state *state, struct error *error)
+static enum result announce(struct dataset *dataset, struct state_dataset *record,
+                            const struct schema *schema, struct state *state, struct error *error)
 {
 	struct buffer encoded = {0};
 	if (schema_encode(schema, &encoded) != RESULT_OK) {
@@ -325,8 +335,8 @@ static enum result announce(struct dataset *dataset, struct state_dataset *recor
 	return result;
 }
 
-enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state, struct sink *sink,
-			   struct error *error)
+enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state,
+                           struct sink *sink, struct error *error)
 {
 	struct state_dataset record = dataset->record;
 	bool is_first = record.sink_kind[0] == '\0';

@@ -19,44 +19,45 @@ struct dataset_options {
 };
 
 /*
- * A dataset at work: what the state remembers of it, its frozen schema, and where its table stands. Everything
- * here can be had again from state and sink; after any failure it is thrown away and read anew.
+ * A dataset at work: what the state remembers of it, its frozen schema, and where its table stands.
+ * Everything here can be had again from state and sink; after any failure it is thrown away and read anew.
  */
 struct dataset {
 	struct dataset_options options; /* names point to `record` for a dataset made by a file's name */
-	struct state_dataset record;    /* as last committed to the state; id 0 while it has never been written */
-	struct schema *schema;          /* frozen; of no columns before the first member */
-	struct sink_head head;          /* as judged on this connection */
+	struct state_dataset
+	    record;            /* as last committed to the state; id 0 while it has never been written */
+	struct schema *schema; /* frozen; of no columns before the first member */
+	struct sink_head head; /* as judged on this connection */
 	bool is_judged;
-	bool promotion_due;             /* the pending record's COMMIT was confirmed; the next transaction promotes it */
-	int64_t contacted_ns;           /* when state and table were last seen to agree */
+	bool promotion_due; /* the pending record's COMMIT was confirmed; the next transaction promotes it */
+	int64_t contacted_ns; /* when state and table were last seen to agree */
 	uint8_t row_key[ROW_KEY_SIZE];
 	struct id fingerprint;
 };
 
 /* Reads the dataset from the state; one that the state does not know is new. */
 enum result dataset_open(struct dataset **out, struct state *state, const struct dataset_options *options,
-			 struct error *error) WARN_UNUSED;
+                         struct error *error) WARN_UNUSED;
 void dataset_close(struct dataset *dataset); /* NULL is fine */
 
 /* Reads record and schema from the state again, and forgets the judgement. */
 enum result dataset_reload(struct dataset *dataset, struct state *state, struct error *error) WARN_UNUSED;
 
 /*
- * First contact (I6): state and table must agree about who feeds the table and about the last batch. A pending
- * batch is judged: promoted when the table has it, discarded when it has not. A dataset without a frozen schema has no
- * table to agree with yet. RESULT_DISAGREES names the command that settles it. Cheap when it was done a moment
- * ago on the same connection.
+ * First contact (I6): state and table must agree about who feeds the table and about the last batch. A
+ * pending batch is judged: promoted when the table has it, discarded when it has not. A dataset without a
+ * frozen schema has no table to agree with yet. RESULT_DISAGREES names the command that settles it. Cheap
+ * when it was done a moment ago on the same connection.
  */
-enum result dataset_contact(struct dataset *dataset, struct state *state, struct sink *sink, struct error *error)
-	WARN_UNUSED;
+enum result dataset_contact(struct dataset *dataset, struct state *state, struct sink *sink,
+                            struct error *error) WARN_UNUSED;
 
 /*
  * Freezes `schema` as the dataset's next version: announced in the state, then made true in the table. Takes
  * ownership of the schema. No batch may be open. What a crash cuts off is made true by the next contact.
  */
-enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state, struct sink *sink,
-			   struct error *error) WARN_UNUSED;
+enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state,
+                           struct sink *sink, struct error *error) WARN_UNUSED;
 
 /* A failure of the state as this program's error; context says what was being done. */
 enum result dataset_state_error(struct error *error, const struct state_error *failure, const char *context);

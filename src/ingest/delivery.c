@@ -10,7 +10,7 @@
 static struct state_file state_file_of(const struct file_identity *identity)
 {
 	return (struct state_file){identity->device, identity->inode, identity->size, identity->mtime_ns,
-				   identity->ctime_ns};
+	                           identity->ctime_ns};
 }
 
 static bool is_same_file(const struct state_file *file, const struct file_identity *identity)
@@ -28,7 +28,7 @@ static struct delivery *allocate(const struct file_identity *identity)
 }
 
 enum result delivery_new(struct delivery **out, const char *path, const struct file_identity *identity,
-			 struct error *error)
+                         struct error *error)
 {
 	struct delivery *delivery = allocate(identity);
 	if (delivery == NULL)
@@ -45,13 +45,14 @@ enum result delivery_new(struct delivery **out, const char *path, const struct f
 }
 
 enum result delivery_find(struct delivery **out, struct state *state, const char *path,
-			  const struct file_identity *identity, struct error *error)
+                          const struct file_identity *identity, struct error *error)
 {
 	struct delivery *delivery = allocate(identity);
 	if (delivery == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	struct state_txn *txn = state_txn_begin_read(state);
-	enum state_result found = state_delivery_of_file(txn, identity->device, identity->inode, &delivery->record);
+	enum state_result found =
+	    state_delivery_of_file(txn, identity->device, identity->inode, &delivery->record);
 	struct state_error failure;
 	enum result result = RESULT_OK;
 	if (found == STATE_NOT_FOUND)
@@ -84,13 +85,13 @@ void delivery_free(struct delivery *delivery)
 	free(delivery);
 }
 
-static enum result read_member(struct delivery_member *member, const struct delivery *delivery, struct state *state,
-			       struct error *error)
+static enum result read_member(struct delivery_member *member, const struct delivery *delivery,
+                               struct state *state, struct error *error)
 {
 	struct state_txn *txn = state_txn_begin_read(state);
 	struct state_member known;
-	enum state_result found = state_delivery_get_member(txn, delivery->record.id, member->mark.member.index,
-							    &known);
+	enum state_result found =
+	    state_delivery_get_member(txn, delivery->record.id, member->mark.member.index, &known);
 	struct state_error failure;
 	enum result result = RESULT_OK;
 	if (found == STATE_OK) {
@@ -104,10 +105,11 @@ static enum result read_member(struct delivery_member *member, const struct deli
 	return result;
 }
 
-static enum result append_member(struct delivery *delivery, struct delivery_member *member, struct error *error)
+static enum result append_member(struct delivery *delivery, struct delivery_member *member,
+                                 struct error *error)
 {
 	struct delivery_member **members =
-		realloc(delivery->members, (delivery->member_count + 1) * sizeof *members);
+	    realloc(delivery->members, (delivery->member_count + 1) * sizeof *members);
 	if (members == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	delivery->members = members;
@@ -116,7 +118,7 @@ static enum result append_member(struct delivery *delivery, struct delivery_memb
 }
 
 enum result delivery_member(struct delivery *delivery, struct state *state, uint32_t index, const char *name,
-			    struct delivery_member **out, struct error *error)
+                            struct delivery_member **out, struct error *error)
 {
 	struct delivery_member *member = calloc(1, sizeof *member);
 	if (member == NULL)

@@ -28,30 +28,31 @@ struct delivery {
 	struct state_delivery record;
 	struct id id;
 	struct file_identity identity;
-	char *file;              /* the path as it was given, for people */
+	char *file;                        /* the path as it was given, for people */
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
 	uint64_t ticket;
 	bool in_drop;
-	bool is_recorded;        /* the state has the record */
-	bool is_read;            /* to its end, whatever that was */
-	struct rejects *rejects; /* NULL before the first member and in a dry run */
+	bool is_recorded;                 /* the state has the record */
+	bool is_read;                     /* to its end, whatever that was */
+	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */
 	size_t member_count;
 	struct delivery *next;
 };
 
-/* Is this file a delivery that was begun, or ended, before? RESULT_END: it is not. Only the very same file counts. */
+/* Is this file a delivery that was begun, or ended, before? RESULT_END: it is not. Only the very same file
+ * counts. */
 enum result delivery_find(struct delivery **out, struct state *state, const char *path,
-			  const struct file_identity *identity, struct error *error) WARN_UNUSED;
+                          const struct file_identity *identity, struct error *error) WARN_UNUSED;
 
 /* A new delivery, under a random id. RESULT_NO_MEMORY only. */
 enum result delivery_new(struct delivery **out, const char *path, const struct file_identity *identity,
-			 struct error *error) WARN_UNUSED;
+                         struct error *error) WARN_UNUSED;
 void delivery_free(struct delivery *delivery); /* NULL is fine */
 
 /* The member at that place, with what the state has of it, or new. */
 enum result delivery_member(struct delivery *delivery, struct state *state, uint32_t index, const char *name,
-			    struct delivery_member **out, struct error *error) WARN_UNUSED;
+                            struct delivery_member **out, struct error *error) WARN_UNUSED;
 
 /* How it ends, with a reason ("" for done). A delivery may still be read on: is_read says when it is not. */
 void delivery_end(struct delivery *delivery, enum state_status status, const char *reason);

@@ -12,9 +12,9 @@
  * What the parts of ingest/ share.
  *
  * E1  All rows in `batch`, and all dirty members, belong to `current`.
- * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the rows that
- *     were put into batches, rejected, or counted.
- * E3  Nothing in here is needed after a failure: engine state is dropped, and state and sink are asked again.
+ * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the
+ * rows that were put into batches, rejected, or counted. E3  Nothing in here is needed after a failure:
+ * engine state is dropped, and state and sink are asked again.
  */
 struct ingest {
 	struct ingest_options options;

@@ -33,9 +33,10 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 {
 	struct ingest *ingest = calloc(1, sizeof *ingest);
 	if (ingest == NULL || batch_open(&ingest->batch, options->batch_rows, options->batch_bytes,
-					 options->dry_run) != RESULT_OK) {
+	                                 options->dry_run) != RESULT_OK) {
 		free(ingest);
-		return error_set(error, RESULT_NO_MEMORY, "out of memory for a batch of %zu rows", options->batch_rows);
+		return error_set(error, RESULT_NO_MEMORY, "out of memory for a batch of %zu rows",
+		                 options->batch_rows);
 	}
 	ingest->options = *options;
 	enum result result = content_open(&ingest->content, state_secret(options->state), error);
@@ -82,7 +83,8 @@ bool ingest_is_idle(const struct ingest *ingest)
 	return ingest->deliveries == NULL;
 }
 
-static enum result open_dataset(struct ingest *ingest, const char *name, struct dataset **out, struct error *error)
+static enum result open_dataset(struct ingest *ingest, const char *name, struct dataset **out,
+                                struct error *error)
 {
 	for (size_t i = 0; i < ingest->dataset_count; i++) {
 		if (strcmp(ingest->datasets[i]->record.name, name) == 0) {
@@ -90,7 +92,8 @@ static enum result open_dataset(struct ingest *ingest, const char *name, struct 
 			return RESULT_OK;
 		}
 	}
-	struct match_rules rules = {.datasets = ingest->options.datasets, .count = ingest->options.dataset_count};
+	struct match_rules rules = {.datasets = ingest->options.datasets,
+	                            .count = ingest->options.dataset_count};
 	const struct dataset_options *configured = match_find(&rules, name);
 	struct dataset_options made = {.name = name, .table = name};
 	struct dataset **datasets = realloc(ingest->datasets, (ingest->dataset_count + 1) * sizeof *datasets);
@@ -98,8 +101,8 @@ static enum result open_dataset(struct ingest *ingest, const char *name, struct 
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	ingest->datasets = datasets;
 	struct dataset *dataset;
-	enum result result = dataset_open(&dataset, ingest->options.state, configured != NULL ? configured : &made,
-					  error);
+	enum result result =
+	    dataset_open(&dataset, ingest->options.state, configured != NULL ? configured : &made, error);
 	if (result != RESULT_OK)
 		return result;
 	if (configured == NULL)
@@ -131,19 +134,19 @@ static void report_member(const struct ingest *ingest, const struct delivery *de
 	const struct delivery_member *member = delivery->members[index];
 	const struct state_member *record = &member->mark.member;
 	struct ingest_report report = {
-		.ticket = delivery->ticket,
-		.is_last = index + 1 == delivery->member_count,
-		.delivery = delivery->id,
-		.file = delivery->file,
-		.member = record->name[0] != '\0' ? record->name : NULL,
-		.dataset = member->dataset != NULL ? member->dataset->record.name : NULL,
-		.table = member->dataset != NULL ? member->dataset->options.table : NULL,
-		.status = report_status(record->status),
-		.bytes = record->bytes,
-		.bytes_skipped = record->bytes_skipped,
-		.counts = record->counts,
-		.seconds = (double)record->busy_ns / 1e9,
-		.reason = record->reason[0] != '\0' ? record->reason : NULL,
+	    .ticket = delivery->ticket,
+	    .is_last = index + 1 == delivery->member_count,
+	    .delivery = delivery->id,
+	    .file = delivery->file,
+	    .member = record->name[0] != '\0' ? record->name : NULL,
+	    .dataset = member->dataset != NULL ? member->dataset->record.name : NULL,
+	    .table = member->dataset != NULL ? member->dataset->options.table : NULL,
+	    .status = report_status(record->status),
+	    .bytes = record->bytes,
+	    .bytes_skipped = record->bytes_skipped,
+	    .counts = record->counts,
+	    .seconds = (double)record->busy_ns / 1e9,
+	    .reason = record->reason[0] != '\0' ? record->reason : NULL,
 	};
 	ingest->options.report(ingest->options.context, &report);
 }
@@ -155,17 +158,18 @@ static void report_delivery(const struct ingest *ingest, const struct delivery *
 	if (delivery->member_count > 0)
 		return;
 	struct ingest_report report = {
-		.ticket = delivery->ticket,
-		.is_last = true,
-		.delivery = delivery->id,
-		.file = delivery->file,
-		.status = report_status(delivery->record.status),
-		.reason = delivery->record.reason,
+	    .ticket = delivery->ticket,
+	    .is_last = true,
+	    .delivery = delivery->id,
+	    .file = delivery->file,
+	    .status = report_status(delivery->record.status),
+	    .reason = delivery->record.reason,
 	};
 	ingest->options.report(ingest->options.context, &report);
 }
 
-/* Step 5: what the state says is ended leaves the drop directory. A failure costs nothing: the file is known. */
+/* Step 5: what the state says is ended leaves the drop directory. A failure costs nothing: the file is known.
+ */
 static void retire(const struct ingest *ingest, const struct delivery *delivery)
 {
 	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
@@ -244,8 +248,8 @@ static void find_path(const struct ingest_file *file, char *path, size_t size)
 }
 
 /* *out is NULL when there is nothing to read. */
-static enum result begin(struct ingest *ingest, const struct ingest_file *file, const struct file_identity *identity,
-			 struct delivery **out, struct error *error)
+static enum result begin(struct ingest *ingest, const struct ingest_file *file,
+                         const struct file_identity *identity, struct delivery **out, struct error *error)
 {
 	char known_path[STATE_PATH_MAX + 1];
 	find_path(file, known_path, sizeof known_path);
@@ -271,22 +275,24 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file, 
 	delivery->in_drop = file->in_drop;
 	delivery->ticket = file->ticket;
 	delivery->file = strdup(file->path);
-	snprintf(delivery->dataset, sizeof delivery->dataset, "%s", file->dataset != NULL ? file->dataset : "");
+	snprintf(delivery->dataset, sizeof delivery->dataset, "%s",
+	         file->dataset != NULL ? file->dataset : "");
 	append(ingest, delivery);
 	*out = delivery;
 	return delivery->file != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
 }
 
 static enum result prepare_member(struct ingest *ingest, struct delivery *delivery,
-				  const struct source_member *member, const char *dataset,
-				  struct delivery_member **out, struct error *error)
+                                  const struct source_member *member, const char *dataset,
+                                  struct delivery_member **out, struct error *error)
 {
 	enum result result = RESULT_OK;
 	if (delivery->rejects == NULL && !ingest->options.dry_run)
 		result = rejects_open(&delivery->rejects, ingest->options.rejected, delivery->id,
-				      delivery->record.rejects_length, error);
+		                      delivery->record.rejects_length, error);
 	if (result == RESULT_OK)
-		result = delivery_member(delivery, ingest->options.state, member->index, member->name, out, error);
+		result =
+		    delivery_member(delivery, ingest->options.state, member->index, member->name, out, error);
 	if (result == RESULT_OK)
 		result = open_dataset(ingest, dataset, &(*out)->dataset, error);
 	return result;
@@ -307,8 +313,8 @@ static enum result read_member(const struct member_input *input, struct error *e
 	return RESULT_OK;
 }
 
-static enum result read_members(struct ingest *ingest, struct delivery *delivery, struct source *source, int fd,
-				struct error *error)
+static enum result read_members(struct ingest *ingest, struct delivery *delivery, struct source *source,
+                                int fd, struct error *error)
 {
 	struct source_member member;
 	enum result result;

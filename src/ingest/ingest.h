@@ -12,14 +12,14 @@
 #include "state.h"
 
 /*
- * The engine: files in, rows in the table, in the order of durability of DESIGN ("One batch"). One engine, one state, one
- * sink, one thread.
+ * The engine: files in, rows in the table, in the order of durability of DESIGN ("One batch"). One engine,
+ * one state, one sink, one thread.
  *
  * A batch may span several small deliveries, so a file that was read is not yet done: ingest_flush() makes
  * everything read so far durable. The outcome of each file is reported when it is.
  *
- * After any result but RESULT_OK, RESULT_END and RESULT_INVALID the engine has dropped what was not durable: every file that was
- * not reported must be given again, and goes on from its last live batch.
+ * After any result but RESULT_OK, RESULT_END and RESULT_INVALID the engine has dropped what was not durable:
+ * every file that was not reported must be given again, and goes on from its last live batch.
  */
 struct ingest;
 
@@ -31,8 +31,8 @@ enum ingest_status {
 
 /* What became of one member; the line of `ingest --json`. Strings live for the call. */
 struct ingest_report {
-	uint64_t ticket;     /* of the file it belongs to */
-	bool is_last;        /* of that file */
+	uint64_t ticket; /* of the file it belongs to */
+	bool is_last;    /* of that file */
 	struct id delivery;
 	const char *file;    /* as given */
 	const char *member;  /* NULL for a plain file */
@@ -69,7 +69,7 @@ struct ingest_options {
 	bool create_unmatched;
 	bool dry_run; /* judge and count; write nothing anywhere */
 	enum ingest_on_done on_done;
-	const char *done;     /* directories */
+	const char *done; /* directories */
 	const char *rejected;
 	size_t batch_rows;
 	size_t batch_bytes;
@@ -82,26 +82,29 @@ struct ingest_options {
 	void *context; /* of report() and progress() */
 };
 
-/* Opens the engine and sweeps what a crash left beside the state. Options are copied, what they point to is borrowed. */
-enum result ingest_open(struct ingest **out, const struct ingest_options *options, struct error *error) WARN_UNUSED;
+/* Opens the engine and sweeps what a crash left beside the state. Options are copied, what they point to is
+ * borrowed. */
+enum result ingest_open(struct ingest **out, const struct ingest_options *options,
+                        struct error *error) WARN_UNUSED;
 
 /* Drops what was not flushed. NULL is fine. */
 void ingest_close(struct ingest *ingest);
 
 struct ingest_file {
 	const char *path;
-	int fd;                /* open for reading; stays the caller's */
-	const char *dataset;   /* NULL: by the member's name. Must be one of ours, or create_unmatched */
-	uint64_t ticket;       /* comes back in the reports */
-	bool in_drop;          /* it leaves the drop directory when it is done or rejected */
+	int fd;              /* open for reading; stays the caller's */
+	const char *dataset; /* NULL: by the member's name. Must be one of ours, or create_unmatched */
+	uint64_t ticket;     /* comes back in the reports */
+	bool in_drop;        /* it leaves the drop directory when it is done or rejected */
 };
 
 /*
- * Reads one file. RESULT_OK: read; it will be reported at the latest by ingest_flush(). RESULT_INVALID: it was rejected or
- * failed for reasons of its own, and reported as such. RESULT_END: this file of the drop directory was ended before;
- * it was only moved, and is not reported.
+ * Reads one file. RESULT_OK: read; it will be reported at the latest by ingest_flush(). RESULT_INVALID: it
+ * was rejected or failed for reasons of its own, and reported as such. RESULT_END: this file of the drop
+ * directory was ended before; it was only moved, and is not reported.
  */
-enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, struct error *error) WARN_UNUSED;
+enum result ingest_read(struct ingest *ingest, const struct ingest_file *file,
+                        struct error *error) WARN_UNUSED;
 
 /* Makes everything that was read durable, reports it, and moves the files. */
 enum result ingest_flush(struct ingest *ingest, struct error *error) WARN_UNUSED;
@@ -109,8 +112,8 @@ enum result ingest_flush(struct ingest *ingest, struct error *error) WARN_UNUSED
 /* Is there anything to flush? */
 bool ingest_is_idle(const struct ingest *ingest);
 
-/* Connects to the sink and settles every dataset that has a pending batch or a table; failures of single datasets are
- * logged, a sink that cannot be reached is the result. */
+/* Connects to the sink and settles every dataset that has a pending batch or a table; failures of single
+ * datasets are logged, a sink that cannot be reached is the result. */
 enum result ingest_recover(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
 #endif

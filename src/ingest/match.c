@@ -38,7 +38,8 @@ static size_t stem_length(const char *title, bool *is_csv)
 	return (size_t)(dot - title);
 }
 
-static enum result name_after(const struct match_member *member, char name[SCHEMA_NAME_MAX + 1], struct error *error)
+static enum result name_after(const struct match_member *member, char name[SCHEMA_NAME_MAX + 1],
+                              struct error *error)
 {
 	bool is_csv;
 	size_t length = stem_length(member->title, &is_csv);
@@ -47,21 +48,21 @@ static enum result name_after(const struct match_member *member, char name[SCHEM
 	if (schema_name(name, (struct slice){member->title, length}))
 		return RESULT_OK;
 	error_set(error, RESULT_CONFIG, "'%s' makes no table name of 1 to %d characters", member->title,
-		  SCHEMA_NAME_MAX);
+	          SCHEMA_NAME_MAX);
 	error_hint(error, "name the dataset: --dataset NAME, or a dataset section with files = { ... }");
 	return RESULT_CONFIG;
 }
 
 enum result match_member(const struct match_rules *rules, const struct match_member *member,
-			 char name[SCHEMA_NAME_MAX + 1], struct error *error)
+                         char name[SCHEMA_NAME_MAX + 1], struct error *error)
 {
 	const struct dataset_options *found = NULL;
 	for (size_t i = 0; i < rules->count; i++) {
 		if (!takes(&rules->datasets[i], member->title))
 			continue;
 		if (found != NULL)
-			return error_set(error, RESULT_CONFIG, "'%s' matches two datasets, '%s' and '%s'", member->title,
-					 found->name, rules->datasets[i].name);
+			return error_set(error, RESULT_CONFIG, "'%s' matches two datasets, '%s' and '%s'",
+			                 member->title, found->name, rules->datasets[i].name);
 		found = &rules->datasets[i];
 	}
 	if (found != NULL) {
@@ -72,12 +73,12 @@ enum result match_member(const struct match_rules *rules, const struct match_mem
 }
 
 enum result match_name(const struct match_rules *rules, const char *wanted, char name[SCHEMA_NAME_MAX + 1],
-		       struct error *error)
+                       struct error *error)
 {
 	if (match_find(rules, wanted) == NULL && !rules->create_unmatched)
 		return RESULT_END;
 	if (!schema_name(name, slice_from_string(wanted)))
-		return error_set(error, RESULT_CONFIG, "'%s' is no dataset name of 1 to %d characters", wanted,
-				 SCHEMA_NAME_MAX);
+		return error_set(error, RESULT_CONFIG, "'%s' is no dataset name of 1 to %d characters",
+		                 wanted, SCHEMA_NAME_MAX);
 	return RESULT_OK;
 }

@@ -20,11 +20,12 @@ struct match_member {
 
 /* By patterns. RESULT_END: none takes it; RESULT_CONFIG: two do. */
 enum result match_member(const struct match_rules *rules, const struct match_member *member,
-			 char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
+                         char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
 
-/* By name (a subdirectory of the drop directory, --dataset). RESULT_END: there is no such dataset and none is made. */
+/* By name (a subdirectory of the drop directory, --dataset). RESULT_END: there is no such dataset and none is
+ * made. */
 enum result match_name(const struct match_rules *rules, const char *wanted, char name[SCHEMA_NAME_MAX + 1],
-		       struct error *error) WARN_UNUSED;
+                       struct error *error) WARN_UNUSED;
 
 /* The configured dataset of that name, or NULL. */
 const struct dataset_options *match_find(const struct match_rules *rules, const char *name);

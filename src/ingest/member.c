@@ -25,20 +25,20 @@ struct stream {
 struct record_options member_record_options(const struct ingest *ingest)
 {
 	return (struct record_options){
-		.delimiter = ',',
-		.quote = '"',
-		.max_field = ingest->options.max_field,
-		.max_columns = ingest->options.max_columns,
-		.max_lines = MAX_LINES,
+	    .delimiter = ',',
+	    .quote = '"',
+	    .max_field = ingest->options.max_field,
+	    .max_columns = ingest->options.max_columns,
+	    .max_lines = MAX_LINES,
 	};
 }
 
 enum result member_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
-				const struct source *source, const struct source_member *member,
-				char name[SCHEMA_NAME_MAX + 1], struct error *error)
+                                const struct source *source, const struct source_member *member,
+                                char name[SCHEMA_NAME_MAX + 1], struct error *error)
 {
 	struct match_rules rules = {ingest->options.datasets, ingest->options.dataset_count,
-				    ingest->options.create_unmatched};
+	                            ingest->options.create_unmatched};
 	if (delivery->dataset[0] != '\0')
 		return match_name(&rules, delivery->dataset, name, error);
 	struct match_member wanted = {member->title, source_is_archive(source)};
@@ -53,11 +53,11 @@ static void report_progress(const struct member_input *input)
 		return;
 	ingest->progress_due_ns = now + PROGRESS_INTERVAL_NS;
 	struct ingest_progress progress = {
-		.ticket = input->delivery->ticket,
-		.file = input->delivery->record.path,
-		.position = source_position(input->source),
-		.size = input->delivery->identity.size,
-		.counts = delivery_counts(input->delivery),
+	    .ticket = input->delivery->ticket,
+	    .file = input->delivery->record.path,
+	    .position = source_position(input->source),
+	    .size = input->delivery->identity.size,
+	    .counts = delivery_counts(input->delivery),
 	};
 	ingest->options.progress(ingest->options.context, &progress);
 }
@@ -68,8 +68,9 @@ static enum result read_head(struct stream *stream, struct error *error)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	for (;;) {
 		size_t count;
-		enum result result = source_read(stream->input->source, stream->head.data + stream->head.length,
-						 CONTENT_HEAD_SIZE - stream->head.length, &count, error);
+		enum result result =
+		    source_read(stream->input->source, stream->head.data + stream->head.length,
+		                CONTENT_HEAD_SIZE - stream->head.length, &count, error);
 		stream->head.length += result == RESULT_OK ? count : 0;
 		if (result != RESULT_OK || count == 0 || stream->head.length == CONTENT_HEAD_SIZE)
 			return result;
@@ -107,7 +108,7 @@ static enum result digest_head(struct stream *stream, struct id *digest, struct 
 static struct survey survey_of(const struct member_input *input)
 {
 	return (struct survey){input->ingest, input->delivery, input->fd, input->member->mark.member.index,
-			       input->member->dataset};
+	                       input->member->dataset};
 }
 
 /* Rows of a member that is recognised whole were all judged when it was read: they are duplicates now. */
@@ -115,9 +116,9 @@ static void take_recognised(struct delivery_member *member, const struct state_c
 {
 	struct state_member *record = &member->mark.member;
 	record->counts = (struct state_counts){
-		.rows = content->counts.rows,
-		.duplicate = content->counts.new + content->counts.updated + content->counts.duplicate,
-		.filtered = content->counts.filtered,
+	    .rows = content->counts.rows,
+	    .duplicate = content->counts.new + content->counts.updated + content->counts.duplicate,
+	    .filtered = content->counts.filtered,
 	};
 	member->records = content->counts.rows;
 	record->bytes = content->bytes;
@@ -129,7 +130,7 @@ static void take_recognised(struct delivery_member *member, const struct state_c
 }
 
 static enum result reject(const struct member_input *input, const struct record *record, const char *column,
-			  const char *reason, struct error *error)
+                          const char *reason, struct error *error)
 {
 	struct state_counts *counts = &input->member->mark.member.counts;
 	counts->rows++;
@@ -138,17 +139,17 @@ static enum result reject(const struct member_input *input, const struct record 
 		return RESULT_OK;
 	const char *name = input->member->mark.member.name;
 	struct rejects_row row = {
-		.member = name[0] != '\0' ? name : NULL,
-		.line = record->line,
-		.column = column,
-		.reason = reason,
-		.record = record->raw,
+	    .member = name[0] != '\0' ? name : NULL,
+	    .line = record->line,
+	    .column = column,
+	    .reason = reason,
+	    .record = record->raw,
 	};
 	return rejects_add(input->delivery->rejects, &row, error);
 }
 
 static enum result take_record(const struct member_input *input, const struct schema_map *map,
-			       const struct record *record, struct error *error)
+                               const struct record *record, struct error *error)
 {
 	struct dataset *dataset = input->member->dataset;
 	struct batch *batch = &input->ingest->batch;
@@ -162,7 +163,7 @@ static enum result take_record(const struct member_input *input, const struct sc
 	size_t offset = batch->bytes.length;
 	struct schema_fault fault;
 	enum result result = schema_row(dataset->schema, map, is_blank ? &empty : record->fields,
-					is_blank ? 1 : record->field_count, &batch->bytes, &fault);
+	                                is_blank ? 1 : record->field_count, &batch->bytes, &fault);
 	if (result == RESULT_INVALID)
 		return reject(input, record, fault.column, fault.reason, error);
 	if (result != RESULT_OK)
@@ -172,7 +173,7 @@ static enum result take_record(const struct member_input *input, const struct sc
 }
 
 static enum result take_records(const struct member_input *input, const struct schema_map *map,
-				struct record_reader *reader, struct error *error)
+                                struct record_reader *reader, struct error *error)
 {
 	struct delivery_member *member = input->member;
 	struct record record;
@@ -210,9 +211,10 @@ static enum result make_current(struct ingest *ingest, struct dataset *dataset, 
 	return result;
 }
 
-/* Freezes what the header has and the schema has not. *has_rows false: there is nothing to learn from, nor to store. */
+/* Freezes what the header has and the schema has not. *has_rows false: there is nothing to learn from, nor to
+ * store. */
 static enum result extend_schema(const struct member_input *input, struct schema *schema, bool *has_rows,
-				 struct error *error)
+                                 struct error *error)
 {
 	struct ingest *ingest = input->ingest;
 	struct dataset *dataset = input->member->dataset;
@@ -238,15 +240,15 @@ static enum result extend_schema(const struct member_input *input, struct schema
 }
 
 static enum result fit_schema(const struct member_input *input, const struct record *header, bool *has_rows,
-			      struct error *error)
+                              struct error *error)
 {
 	struct dataset *dataset = input->member->dataset;
 	struct schema *schema = schema_copy(dataset->schema);
 	if (schema == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	size_t added;
-	enum result result = schema_extend(schema, &dataset->options.spec, header->fields, header->field_count, &added,
-					   error);
+	enum result result =
+	    schema_extend(schema, &dataset->options.spec, header->fields, header->field_count, &added, error);
 	schema_free(schema);
 	*has_rows = true;
 	if (result != RESULT_OK || added == 0)
@@ -271,7 +273,8 @@ static enum result check_header(const struct record *header, struct error *error
 	return RESULT_OK;
 }
 
-static enum result take_rows(const struct member_input *input, struct record_reader *reader, struct error *error)
+static enum result take_rows(const struct member_input *input, struct record_reader *reader,
+                             struct error *error)
 {
 	struct record header;
 	enum result result = record_next(reader, &header, error);
@@ -287,8 +290,8 @@ static enum result take_rows(const struct member_input *input, struct record_rea
 
 	struct dataset *dataset = input->member->dataset;
 	struct schema_map map;
-	result = schema_map_header(&map, dataset->schema, &dataset->options.spec, header.fields, header.field_count,
-				   error);
+	result = schema_map_header(&map, dataset->schema, &dataset->options.spec, header.fields,
+	                           header.field_count, error);
 	if (result != RESULT_OK)
 		return result;
 	record_expect_fields(reader, map.field_count);
@@ -297,7 +300,8 @@ static enum result take_rows(const struct member_input *input, struct record_rea
 	return result;
 }
 
-/* Remembered when the batch that carries its last row is live, unless a row was rejected: those must be kept anew. */
+/* Remembered when the batch that carries its last row is live, unless a row was rejected: those must be kept
+ * anew. */
 static enum result remember_content(const struct member_input *input, struct error *error)
 {
 	struct delivery_member *member = input->member;
@@ -306,11 +310,12 @@ static enum result remember_content(const struct member_input *input, struct err
 	enum result result = content_finish(input->ingest->content, &whole, error);
 	if (result != RESULT_OK)
 		return result;
-	/* Its counts are only those of the judged rows so far; all that matters of them later is their sum. */
+	/* Its counts are only those of the judged rows so far; all that matters of them later is their sum.
+	 */
 	content->counts = (struct state_counts){
-		.rows = member->records,
-		.duplicate = member->records - member->mark.member.counts.filtered,
-		.filtered = member->mark.member.counts.filtered,
+	    .rows = member->records,
+	    .duplicate = member->records - member->mark.member.counts.filtered,
+	    .filtered = member->mark.member.counts.filtered,
 	};
 	memcpy(content->whole, whole.bytes, sizeof content->whole);
 	memcpy(content->fingerprint, member->dataset->fingerprint.bytes, sizeof content->fingerprint);
@@ -344,7 +349,7 @@ static enum result check_text(const struct stream *stream, struct error *error)
 	if (zero == NULL)
 		return RESULT_OK;
 	return error_set(error, RESULT_INVALID, "not a CSV: a NUL byte at offset %zu",
-			 (size_t)(zero - stream->head.data));
+	                 (size_t)(zero - stream->head.data));
 }
 
 static enum result read_stream(struct stream *stream, struct error *error)

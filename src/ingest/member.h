@@ -16,15 +16,16 @@ struct member_input {
 };
 
 /*
- * Reads the member to its end, from where its live batches end. RESULT_INVALID: it cannot be taken (the rows before the
- * place stay); RESULT_DISAGREES, RESULT_CONFIG: its dataset is stopped; other results are not the member's fault.
+ * Reads the member to its end, from where its live batches end. RESULT_INVALID: it cannot be taken (the rows
+ * before the place stay); RESULT_DISAGREES, RESULT_CONFIG: its dataset is stopped; other results are not the
+ * member's fault.
  */
 enum result member_read(const struct member_input *input, struct error *error) WARN_UNUSED;
 
 /* The dataset that takes a member; RESULT_END: none does. */
 enum result member_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
-				const struct source *source, const struct source_member *member,
-				char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
+                                const struct source *source, const struct source_member *member,
+                                char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
 
 struct record_options member_record_options(const struct ingest *ingest);
 

@@ -23,8 +23,8 @@ enum { BUFFER_LIMIT = 1 << 20 };
 struct rejects {
 	char *directory;
 	char *path;
-	int fd;             /* -1 while there is no reject */
-	uint64_t length;    /* of the file, what waits included */
+	int fd;          /* -1 while there is no reject */
+	uint64_t length; /* of the file, what waits included */
 	struct buffer waiting;
 	bool is_synced;
 };
@@ -37,7 +37,7 @@ static enum result open_file(struct rejects *rejects, uint64_t length, struct er
 	struct stat status;
 	if (fstat(rejects->fd, &status) != 0 || (uint64_t)status.st_size < length)
 		return error_set(error, RESULT_IO, "'%s': shorter than the %llu bytes that were made durable",
-				 rejects->path, (unsigned long long)length);
+		                 rejects->path, (unsigned long long)length);
 	if (ftruncate(rejects->fd, (off_t)length) != 0 || lseek(rejects->fd, (off_t)length, SEEK_SET) < 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot cut", rejects->path);
 	rejects->length = length;
@@ -45,7 +45,7 @@ static enum result open_file(struct rejects *rejects, uint64_t length, struct er
 }
 
 enum result rejects_open(struct rejects **out, const char *directory, struct id delivery, uint64_t length,
-			 struct error *error)
+                         struct error *error)
 {
 	struct rejects *rejects = calloc(1, sizeof *rejects);
 	if (rejects == NULL)
@@ -86,8 +86,8 @@ void rejects_close(struct rejects *rejects)
 
 static enum result write_waiting(struct rejects *rejects, struct error *error)
 {
-	enum result result = file_write_all(rejects->fd, rejects->waiting.data, rejects->waiting.length,
-					    rejects->path, error);
+	enum result result =
+	    file_write_all(rejects->fd, rejects->waiting.data, rejects->waiting.length, rejects->path, error);
 	rejects->waiting.length = 0;
 	return result;
 }
@@ -167,8 +167,8 @@ static bool parse_name(const char *name, struct id *delivery)
 	return id_parse(delivery, text);
 }
 
-enum result rejects_sweep(const char *directory, bool (*is_known)(void *context, struct id delivery), void *context,
-			  struct error *error)
+enum result rejects_sweep(const char *directory, bool (*is_known)(void *context, struct id delivery),
+                          void *context, struct error *error)
 {
 	DIR *stream = opendir(directory);
 	if (stream == NULL)
@@ -179,7 +179,8 @@ enum result rejects_sweep(const char *directory, bool (*is_known)(void *context,
 		if (!parse_name(entry->d_name, &delivery) || is_known(context, delivery))
 			continue;
 		if (unlinkat(dirfd(stream), entry->d_name, 0) != 0 && errno != ENOENT)
-			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory, entry->d_name);
+			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory,
+			                         entry->d_name);
 	}
 	closedir(stream);
 	return result;

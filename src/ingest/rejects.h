@@ -10,15 +10,15 @@
 #include "base/id.h"
 
 /*
- * The rejected rows of one delivery, in <directory>/<delivery>.rejects.csv: member, line, column, reason, and the record's
- * original bytes. The file appears with the first reject. It is synced before the batch record that counts its rows
- * (I4); what stands behind the last live length is cut off when the delivery is resumed.
+ * The rejected rows of one delivery, in <directory>/<delivery>.rejects.csv: member, line, column, reason, and
+ * the record's original bytes. The file appears with the first reject. It is synced before the batch record
+ * that counts its rows (I4); what stands behind the last live length is cut off when the delivery is resumed.
  */
 struct rejects;
 
 /* `length` is the live length of a delivery that is resumed, else 0. */
 enum result rejects_open(struct rejects **out, const char *directory, struct id delivery, uint64_t length,
-			 struct error *error) WARN_UNUSED;
+                         struct error *error) WARN_UNUSED;
 void rejects_close(struct rejects *rejects); /* NULL is fine */
 
 struct rejects_row {
@@ -29,13 +29,14 @@ struct rejects_row {
 	struct slice record;
 };
 
-enum result rejects_add(struct rejects *rejects, const struct rejects_row *row, struct error *error) WARN_UNUSED;
+enum result rejects_add(struct rejects *rejects, const struct rejects_row *row,
+                        struct error *error) WARN_UNUSED;
 
 /* Makes everything added durable and says how long the file is. */
 enum result rejects_sync(struct rejects *rejects, uint64_t *length, struct error *error) WARN_UNUSED;
 
 /* Removes reject files of deliveries that the state never heard of: their first batch did not happen. */
-enum result rejects_sweep(const char *directory, bool (*is_known)(void *context, struct id delivery), void *context,
-			  struct error *error) WARN_UNUSED;
+enum result rejects_sweep(const char *directory, bool (*is_known)(void *context, struct id delivery),
+                          void *context, struct error *error) WARN_UNUSED;
 
 #endif

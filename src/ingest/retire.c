@@ -77,13 +77,13 @@ static enum result move_to(const struct retire_file *file, const char *target, s
 		return RESULT_OK;
 	/* Replaced between reading and moving: back with it, unless yet another one has come. */
 	if (renameat2(AT_FDCWD, target, AT_FDCWD, file->path, RENAME_NOREPLACE) != 0)
-		return error_set_errno(error, RESULT_IO, "'%s': is not the file that was read from '%s'", target,
-				       file->path);
+		return error_set_errno(error, RESULT_IO, "'%s': is not the file that was read from '%s'",
+		                       target, file->path);
 	return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
 }
 
 static enum result move_under(const struct retire_file *file, const char *directory, const char *name,
-			      struct error *error)
+                              struct error *error)
 {
 	CLEANUP_FREE char *target = file_join(directory, name);
 	return target == NULL ? no_memory(error) : move_to(file, target, error);
@@ -100,7 +100,8 @@ enum result retire_move(const struct retire_file *file, const char *directory, s
 	if (is_gone(file))
 		return RESULT_OK;
 	if (!is_the_file(file->path, &file->identity))
-		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
+		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays",
+		                 file->path);
 	enum result result = RESULT_END;
 	for (int with_id = 0; result == RESULT_END && with_id < 2; with_id++) {
 		CLEANUP_FREE char *name = target_name(file, with_id);
@@ -119,16 +120,18 @@ static enum result write_reason(int fd, const char *path, const char *reason, st
 	return result == RESULT_OK ? file_sync(fd, path, error) : result;
 }
 
-/* The reason stands before the file moves, so that no rejected file is without one. RESULT_END: the name is taken. */
-static enum result reject_as(const struct retire_file *file, const char *directory, bool with_id, const char *reason,
-			     struct error *error)
+/* The reason stands before the file moves, so that no rejected file is without one. RESULT_END: the name is
+ * taken. */
+static enum result reject_as(const struct retire_file *file, const char *directory, bool with_id,
+                             const char *reason, struct error *error)
 {
 	CLEANUP_FREE char *name = target_name(file, with_id);
 	CLEANUP_FREE char *path = NULL;
 	if (name == NULL || asprintf(&path, "%s/%s%s", directory, name, REASON_SUFFIX) < 0)
 		return no_memory(error);
 	/* Left by an attempt of this delivery that was cut off, the file with the id may be written again. */
-	CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (with_id ? O_TRUNC : O_EXCL), 0640);
+	CLEANUP_FD int fd =
+	    open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (with_id ? O_TRUNC : O_EXCL), 0640);
 	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG) && !with_id)
 		return RESULT_END;
 	if (fd < 0)
@@ -142,12 +145,13 @@ static enum result reject_as(const struct retire_file *file, const char *directo
 }
 
 enum result retire_reject(const struct retire_file *file, const char *directory, const char *reason,
-			  struct error *error)
+                          struct error *error)
 {
 	if (is_gone(file))
 		return RESULT_OK;
 	if (!is_the_file(file->path, &file->identity))
-		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays", file->path);
+		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays",
+		                 file->path);
 	enum result result = reject_as(file, directory, false, reason, error);
 	if (result == RESULT_END)
 		result = reject_as(file, directory, true, reason, error);
@@ -190,7 +194,8 @@ enum result retire_expire(const char *directory, int64_t age_ns, int64_t wall_no
 		if (file_identity_of(&status).ctime_ns > wall_now_ns - age_ns)
 			continue;
 		if (unlinkat(dirfd(stream), entry->d_name, 0) != 0 && errno != ENOENT)
-			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory, entry->d_name);
+			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory,
+			                         entry->d_name);
 	}
 	closedir(stream);
 	return result;

@@ -21,7 +21,7 @@ static enum result walk_open(struct walk *walk, const struct survey *survey, str
 {
 	*walk = (struct walk){.survey = survey};
 	enum result result = source_open(&walk->source, survey->fd, survey->delivery->record.path,
-					 &survey->ingest->options.limits, error);
+	                                 &survey->ingest->options.limits, error);
 	while (result == RESULT_OK) {
 		result = source_next(walk->source, &walk->member, error);
 		if (result == RESULT_OK && walk->member.index == survey->index)
@@ -29,7 +29,8 @@ static enum result walk_open(struct walk *walk, const struct survey *survey, str
 	}
 	source_close(walk->source);
 	if (result == RESULT_END)
-		return error_set(error, RESULT_CHANGED, "'%s' changed while it was read", survey->delivery->record.path);
+		return error_set(error, RESULT_CHANGED, "'%s' changed while it was read",
+		                 survey->delivery->record.path);
 	return result;
 }
 
@@ -42,7 +43,7 @@ static enum result walk_next(struct walk *walk, struct error *error)
 			return result;
 		char name[SCHEMA_NAME_MAX + 1];
 		result = member_dataset_name(walk->survey->ingest, walk->survey->delivery, walk->source,
-					     &walk->member, name, error);
+		                             &walk->member, name, error);
 		if (result == RESULT_OK && strcmp(name, walk->survey->dataset->record.name) == 0)
 			return RESULT_OK;
 		if (result != RESULT_OK && result != RESULT_END)
@@ -82,8 +83,8 @@ static bool is_in_force(const struct state_content *content, const struct datase
 	       memcmp(content->fingerprint, dataset->record.fingerprint, sizeof content->fingerprint) == 0;
 }
 
-enum result survey_recognise(const struct survey *survey, struct id head, bool *found, struct state_content *content,
-			     struct error *error)
+enum result survey_recognise(const struct survey *survey, struct id head, bool *found,
+                             struct state_content *content, struct error *error)
 {
 	struct state *state = survey->ingest->options.state;
 	uint32_t dataset = survey->dataset->record.id;
@@ -105,15 +106,15 @@ enum result survey_recognise(const struct survey *survey, struct id head, bool *
 		return result;
 	txn = state_txn_begin_read(state);
 	*found = state_delivery_get_content(txn, dataset, head.bytes, whole.bytes, content) == STATE_OK &&
-		 is_in_force(content, survey->dataset);
+	         is_in_force(content, survey->dataset);
 	state_txn_abort(txn);
 	return RESULT_OK;
 }
 
-/* Calls each() with a reader that stands behind the header, for the member in question and those of its dataset
- * behind it. */
+/* Calls each() with a reader that stands behind the header, for the member in question and those of its
+ * dataset behind it. */
 typedef enum result walk_fn(void *context, const struct record *header, struct record_reader *reader,
-			    struct error *error);
+                            struct error *error);
 
 static enum result walk_member(struct walk *walk, walk_fn *each, void *context, struct error *error)
 {
@@ -131,7 +132,8 @@ static enum result walk_member(struct walk *walk, walk_fn *each, void *context, 
 	return result == RESULT_END ? RESULT_OK : result;
 }
 
-static enum result walk_members(const struct survey *survey, walk_fn *each, void *context, struct error *error)
+static enum result walk_members(const struct survey *survey, walk_fn *each, void *context,
+                                struct error *error)
 {
 	struct walk walk;
 	enum result result = walk_open(&walk, survey, error);
@@ -154,21 +156,22 @@ struct learning {
 };
 
 static enum result learn_header(void *context, const struct record *header, struct record_reader *reader,
-				struct error *error)
+                                struct error *error)
 {
 	struct learning *learning = context;
 	size_t added;
 	(void)reader;
-	return schema_extend(learning->schema, learning->spec, header->fields, header->field_count, &added, error);
+	return schema_extend(learning->schema, learning->spec, header->fields, header->field_count, &added,
+	                     error);
 }
 
 static enum result learn_values(void *context, const struct record *header, struct record_reader *reader,
-				struct error *error)
+                                struct error *error)
 {
 	struct learning *learning = context;
 	struct schema_map map;
 	enum result result = schema_map_header(&map, learning->schema, learning->spec, header->fields,
-					       header->field_count, error);
+	                                       header->field_count, error);
 	if (result != RESULT_OK)
 		return result;
 	record_expect_fields(reader, map.field_count);
@@ -182,7 +185,8 @@ static enum result learn_values(void *context, const struct record *header, stru
 	return result;
 }
 
-enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows, struct error *error)
+enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows,
+                         struct error *error)
 {
 	struct learning learning = {.schema = schema, .spec = &survey->dataset->options.spec};
 	size_t known = schema->count;

@@ -7,8 +7,8 @@
 #include "ingest/engine.h"
 
 /*
- * A look at a delivery beside the reader that feeds the batch, through a source of its own: is this member one that
- * was delivered before, and what are the types of columns that were never seen?
+ * A look at a delivery beside the reader that feeds the batch, through a source of its own: is this member
+ * one that was delivered before, and what are the types of columns that were never seen?
  */
 struct survey {
 	struct ingest *ingest;
@@ -19,18 +19,18 @@ struct survey {
 };
 
 /*
- * Was exactly this content taken by this dataset before, under what is in force now (I9)? *found says so, and *content
- * what it held then. `head` is the digest of the member's first CONTENT_HEAD_SIZE bytes; the rest is read
- * only when some content of the dataset begins so.
+ * Was exactly this content taken by this dataset before, under what is in force now (I9)? *found says so, and
+ * *content what it held then. `head` is the digest of the member's first CONTENT_HEAD_SIZE bytes; the rest is
+ * read only when some content of the dataset begins so.
  */
-enum result survey_recognise(const struct survey *survey, struct id head, bool *found, struct state_content *content,
-			     struct error *error) WARN_UNUSED;
+enum result survey_recognise(const struct survey *survey, struct id head, bool *found,
+                             struct state_content *content, struct error *error) WARN_UNUSED;
 
 /*
- * Extends `schema` by the columns that the member, and the members of the same dataset behind it, have and it has not, with
- * types from every value of this delivery. *has_rows: there was a row to learn from.
+ * Extends `schema` by the columns that the member, and the members of the same dataset behind it, have and it
+ * has not, with types from every value of this delivery. *has_rows: there was a row to learn from.
  */
-enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows, struct error *error)
-	WARN_UNUSED;
+enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows,
+                         struct error *error) WARN_UNUSED;
 
 #endif

@@ -205,8 +205,11 @@ static enum result read_packet_limit(struct mysql_session *session, struct error
 
 static enum result set_session(struct mysql_session *session, struct error *error)
 {
-	if (session->options.tls && mysql_get_ssl_cipher(session->handle) == NULL)
-		return error_set(error, RESULT_CONFIG, "%s: the connection is not encrypted", session->place);
+	if (session->options.tls && mysql_get_ssl_cipher(session->handle) == NULL) {
+		error_set(error, RESULT_CONFIG, "%s: the connection is not encrypted", session->place);
+		error_hint(error, "configure tls on the server");
+		return RESULT_CONFIG;
+	}
 	/* An option file may have chosen otherwise. */
 	const char off = 0;
 	mysql_options(session->handle, MYSQL_OPT_RECONNECT, &off);

@@ -16,11 +16,11 @@
  *   rowsieve_head    one row per table that says where it stands; changed by compare-and-swap in every batch
  *   rowsieve_ledger  one row per committed batch, for audit
  *
- * Every call returns one of: RESULT_OK; RESULT_UNREACHABLE (no answer and nothing was changed, or nothing can be
- * said yet: connect and ask again); RESULT_UNKNOWN (a COMMIT was sent without an answer: judge); RESULT_REFUSED
- * (the server says no and would again); RESULT_DISAGREES; RESULT_CONFIG (wrong password, unknown database: a
- * person must act); RESULT_NO_SPACE; RESULT_NO_MEMORY. Messages name the table and hold the server's own words, never
- * a password.
+ * Every call returns one of: RESULT_OK; RESULT_UNREACHABLE (no answer and nothing was changed, or nothing can
+ * be said yet: connect and ask again); RESULT_UNKNOWN (a COMMIT was sent without an answer: judge);
+ * RESULT_REFUSED (the server says no and would again); RESULT_DISAGREES; RESULT_CONFIG (wrong password,
+ * unknown database: a person must act); RESULT_NO_SPACE; RESULT_NO_MEMORY. Messages name the table and hold
+ * the server's own words, never a password.
  *
  * A sink belongs to one thread at a time. After anything but RESULT_OK from store() or judge() the connection
  * may be gone: connect() again, which also makes sure that no transaction of ours is left open.
@@ -31,7 +31,8 @@ struct sink;
 /* One row of rowsieve_head. */
 struct sink_head {
 	char dataset[SCHEMA_NAME_MAX + 1];
-	struct id sink_id;      /* random; made with the head: tells one database from another behind the same name */
+	struct id
+	    sink_id; /* random; made with the head: tells one database from another behind the same name */
 	struct id state_id;     /* the state that feeds this table */
 	struct id secret_check; /* tells a state whose secret is another one */
 	struct id fingerprint;  /* identity fingerprint of the configuration */
@@ -45,14 +46,15 @@ struct sink_presence {
 	bool has_head;
 	struct sink_head head; /* where has_head */
 	bool has_table;
-	bool has_rows;         /* at least one row in the table */
+	bool has_rows; /* at least one row in the table */
 };
 
 /* One batch. Everything is borrowed for the call. */
 struct sink_batch {
 	const char *table;
 	const struct schema *schema;
-	const struct sink_head *head; /* the head as judged: sink_id, state_id, epoch, and the seq and batch_id before this batch */
+	const struct sink_head *head; /* the head as judged: sink_id, state_id, epoch, and the seq and
+	                                 batch_id before this batch */
 	struct id batch_id;           /* of this batch; its seq is head->seq + 1 */
 	const struct slice *rows;     /* canonical rows (schema/row.h), typed by the schema */
 	size_t row_count;
@@ -61,36 +63,38 @@ struct sink_batch {
 struct sink_interface {
 	const char *kind; /* "sqlite", "mysql": stands in the state, so it never changes */
 
-	/* Connects, or makes sure the connection is usable and idle, and that rowsieve_head and rowsieve_ledger exist. */
+	/* Connects, or makes sure the connection is usable and idle, and that rowsieve_head and
+	 * rowsieve_ledger exist. */
 	enum result (*connect)(struct sink *sink, struct error *error);
 
 	enum result (*inspect)(struct sink *sink, const char *table, struct sink_presence *presence,
-			       struct error *error);
+	                       struct error *error);
 
 	/*
-	 * Makes the table where it is missing, and its head row: seq 0, epoch 0. A table that exists keeps its columns and must
-	 * have every one of the schema's. Idempotent: called again after a crash it finds what it made. A head that exists is
-	 * never changed (RESULT_DISAGREES when it is not the same head).
+	 * Makes the table where it is missing, and its head row: seq 0, epoch 0. A table that exists keeps
+	 * its columns and must have every one of the schema's. Idempotent: called again after a crash it
+	 * finds what it made. A head that exists is never changed (RESULT_DISAGREES when it is not the same
+	 * head).
 	 */
 	enum result (*create)(struct sink *sink, const char *table, const struct schema *schema,
-			      const struct sink_head *head, struct error *error);
+	                      const struct sink_head *head, struct error *error);
 
 	/* Adds the schema's columns that the table lacks; idempotent, never inside a batch. */
 	enum result (*add_columns)(struct sink *sink, const char *table, const struct schema *schema,
-				   struct error *error);
+	                           struct error *error);
 
 	/*
-	 * The judgement: a committed write that raises the epoch of the head of (table, sink_id, state_id) and reads its
-	 * seq and batch_id in the same transaction. It waits for a COMMIT that still runs on the server and shuts out
-	 * any that arrives later. RESULT_DISAGREES when there is no such head row.
+	 * The judgement: a committed write that raises the epoch of the head of (table, sink_id, state_id)
+	 * and reads its seq and batch_id in the same transaction. It waits for a COMMIT that still runs on
+	 * the server and shuts out any that arrives later. RESULT_DISAGREES when there is no such head row.
 	 */
 	enum result (*judge)(struct sink *sink, const char *table, struct id sink_id, struct id state_id,
-			     struct sink_head *head, struct error *error);
+	                     struct sink_head *head, struct error *error);
 
 	/*
-	 * One transaction: compare-and-swap of the head (RESULT_DISAGREES and a rollback when it is not exactly one
-	 * row), the rows, the ledger row, COMMIT. RESULT_OK only when the COMMIT was confirmed; RESULT_UNKNOWN when
-	 * it was sent and not confirmed; everything else: certainly not stored.
+	 * One transaction: compare-and-swap of the head (RESULT_DISAGREES and a rollback when it is not
+	 * exactly one row), the rows, the ledger row, COMMIT. RESULT_OK only when the COMMIT was confirmed;
+	 * RESULT_UNKNOWN when it was sent and not confirmed; everything else: certainly not stored.
 	 */
 	enum result (*store)(struct sink *sink, const struct sink_batch *batch, struct error *error);
 

@@ -175,10 +175,22 @@ static enum result find_missing(struct sqlite_database *database, const char *ta
 	return result;
 }
 
-/* TEXT affinity keeps decimals and dates exactly as they are. */
+/* TEXT affinity keeps decimals exactly as they are; ISO dates look like no number, so the affinity of DATE
+ * leaves them alone. */
 static const char *column_type(const struct schema_column *column)
 {
-	return column->type.kind == TYPE_INTEGER ? " INTEGER" : " TEXT";
+	switch (column->type.kind) {
+	case TYPE_INTEGER:
+		return " INTEGER";
+	case TYPE_DATE:
+		return " DATE";
+	case TYPE_DATETIME:
+		return " DATETIME";
+	case TYPE_TEXT:
+	case TYPE_DECIMAL:
+		break;
+	}
+	return " TEXT";
 }
 
 static enum result make_table(struct sqlite_database *database, const char *table,

@@ -49,10 +49,11 @@ struct control {
 };
 
 /*
- * A socket address holds 107 bytes, a data directory may be longer: the directory is opened and the name looked up in it.
- * The caller closes *directory after bind() or connect().
+ * A socket address holds 107 bytes, a data directory may be longer: the directory is opened and the name
+ * looked up in it. The caller closes *directory after bind() or connect().
  */
-static enum result address_of(const char *path, struct sockaddr_un *address, int *directory, struct error *error)
+static enum result address_of(const char *path, struct sockaddr_un *address, int *directory,
+                              struct error *error)
 {
 	const char *name = file_base_name(path);
 	CLEANUP_FREE char *parent = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
@@ -62,7 +63,8 @@ static enum result address_of(const char *path, struct sockaddr_un *address, int
 	if (*directory < 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot open", parent);
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	int length = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *directory, name);
+	int length =
+	    snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *directory, name);
 	if (length < 0 || (size_t)length >= sizeof address->sun_path) {
 		close(*directory);
 		return error_set(error, RESULT_CONFIG, "'%s': the socket's name is too long", path);
@@ -91,7 +93,8 @@ static void drop(struct client *client)
 static bool write_out(struct client *client)
 {
 	while (client->out.length > 0) {
-		ssize_t count = send(client->fd, client->out.data, client->out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t count =
+		    send(client->fd, client->out.data, client->out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0 && errno == EAGAIN)
@@ -113,9 +116,9 @@ static ssize_t receive(struct client *client)
 	char control_bytes[CMSG_SPACE(sizeof(int))];
 	struct iovec part = {client->in.data + client->in.length, client->in.capacity - client->in.length};
 	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = control_bytes,
-				 .msg_controllen = sizeof control_bytes};
+	                         .msg_iovlen = 1,
+	                         .msg_control = control_bytes,
+	                         .msg_controllen = sizeof control_bytes};
 	ssize_t count = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (count < 0)
 		return count;
@@ -237,13 +240,14 @@ static enum result listen_at(struct control *control, struct error *error)
 	umask(mask);
 	if (bound != 0 || listen(control->fd, CLIENTS_MAX) != 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot listen", control->path);
-	if (sd_event_add_io(control->event, &control->source, control->fd, EPOLLIN, on_connection, control) < 0)
+	if (sd_event_add_io(control->event, &control->source, control->fd, EPOLLIN, on_connection, control) <
+	    0)
 		return error_set(error, RESULT_IO, "'%s': cannot watch the socket", control->path);
 	return RESULT_OK;
 }
 
 enum result control_open(struct control **out, sd_event *event, const char *path, control_request_fn *request,
-			 void *context, struct error *error)
+                         void *context, struct error *error)
 {
 	struct control *control = calloc(1, sizeof *control);
 	if (control == NULL)
@@ -254,7 +258,7 @@ enum result control_open(struct control **out, sd_event *event, const char *path
 	control->context = context;
 	control->path = strdup(path);
 	enum result result = control->path == NULL ? error_set(error, RESULT_NO_MEMORY, "out of memory")
-						   : listen_at(control, error);
+	                                           : listen_at(control, error);
 	if (result != RESULT_OK) {
 		control_close(control);
 		return result;
@@ -343,7 +347,9 @@ enum result control_ask(int fd, const json_t *request, int passed_fd, struct err
 	ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 	bool is_whole = sent == (ssize_t)strlen(line);
 	free(line);
-	return is_whole ? RESULT_OK : error_set_errno(error, RESULT_HELD, "the running rowsieve does not take the request");
+	return is_whole
+	           ? RESULT_OK
+	           : error_set_errno(error, RESULT_HELD, "the running rowsieve does not take the request");
 }
 
 static enum result take_line(struct control_reader *reader, size_t length, json_t **line, struct error *error)
@@ -370,7 +376,8 @@ enum result control_receive(struct control_reader *reader, json_t **line, struct
 			reader->line = grown;
 			reader->capacity = capacity;
 		}
-		ssize_t count = read(reader->fd, reader->line + reader->length, reader->capacity - reader->length);
+		ssize_t count =
+		    read(reader->fd, reader->line + reader->length, reader->capacity - reader->length);
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0)

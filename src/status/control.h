@@ -9,9 +9,9 @@
 #include "base/error.h"
 
 /*
- * The control socket: one request per connection, a JSON object on one line, with at most one file descriptor beside it; the
- * answer is JSON objects, one a line, until the connection closes. Passing the descriptor instead of a path means that
- * the daemon reads only what its caller may read.
+ * The control socket: one request per connection, a JSON object on one line, with at most one file descriptor
+ * beside it; the answer is JSON objects, one a line, until the connection closes. Passing the descriptor
+ * instead of a path means that the daemon reads only what its caller may read.
  *
  * The socket is mode 0660: the file system decides who may ask. The server lives in the program's event loop
  * and never waits for a client; answers wait in memory until the client takes them.
@@ -19,13 +19,14 @@
 
 struct control;
 
-/* A request that came in. fd is -1 or now the callee's. Answer by control_send(client, ...), now or later, and end with
- * control_finish(). */
+/* A request that came in. fd is -1 or now the callee's. Answer by control_send(client, ...), now or later,
+ * and end with control_finish(). */
 typedef void control_request_fn(void *context, uint64_t client, const json_t *request, int fd);
 
-/* Replaces a stale socket: only the holder of the state's lock may call it. The control must be closed before `event`. */
+/* Replaces a stale socket: only the holder of the state's lock may call it. The control must be closed before
+ * `event`. */
 enum result control_open(struct control **out, sd_event *event, const char *path, control_request_fn *request,
-			 void *context, struct error *error) WARN_UNUSED;
+                         void *context, struct error *error) WARN_UNUSED;
 void control_close(struct control *control); /* removes the socket; NULL is fine */
 
 /* Queues one line; takes over the reference. A client that is gone, or falls too far behind, is dropped. */

@@ -93,21 +93,21 @@ struct listing {
 };
 
 static json_t *describe(const struct state_delivery *delivery, const struct state_member *member,
-			const struct state_dataset *dataset)
+                        const struct state_dataset *dataset)
 {
 	struct id id;
 	char id_hex[ID_TEXT_MAX];
 	memcpy(id.bytes, delivery->id, sizeof id.bytes);
 	id_text(id_hex, id);
-	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:f, s:o, s:o, s:o}", "delivery", id_hex,
-				   "file", quoted(delivery->path), "member", text_or_null(member->name), "dataset",
-				   dataset != NULL ? json_string(dataset->name) : json_null(), "table",
-				   dataset != NULL ? json_string(dataset->table) : json_null(), "status",
-				   history_status_text(member->status), "bytes", (json_int_t)member->bytes,
-				   "bytes_skipped", (json_int_t)member->bytes_skipped, "seconds",
-				   (double)member->busy_ns / 1e9, "reason", text_or_null(member->reason), "started",
-				   time_or_null(delivery->started_ns), "finished",
-				   time_or_null(delivery->finished_ns));
+	json_t *object =
+	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:f, s:o, s:o, s:o}", "delivery", id_hex,
+	              "file", quoted(delivery->path), "member", text_or_null(member->name), "dataset",
+	              dataset != NULL ? json_string(dataset->name) : json_null(), "table",
+	              dataset != NULL ? json_string(dataset->table) : json_null(), "status",
+	              history_status_text(member->status), "bytes", (json_int_t)member->bytes,
+	              "bytes_skipped", (json_int_t)member->bytes_skipped, "seconds",
+	              (double)member->busy_ns / 1e9, "reason", text_or_null(member->reason), "started",
+	              time_or_null(delivery->started_ns), "finished", time_or_null(delivery->finished_ns));
 	if (object != NULL && !history_add_counts(object, &member->counts)) {
 		json_decref(object);
 		return NULL;
@@ -130,7 +130,8 @@ static bool add_member(void *context, const struct state_member *member)
 	listing->of_delivery++;
 	if (!is_wanted(listing, dataset))
 		return true;
-	listing->has_failed |= json_array_append_new(listing->members, describe(listing->delivery, member, dataset)) != 0;
+	listing->has_failed |=
+	    json_array_append_new(listing->members, describe(listing->delivery, member, dataset)) != 0;
 	return !listing->has_failed;
 }
 
@@ -184,10 +185,10 @@ static json_t *describe_dataset(struct state_txn *txn, const struct state_datase
 	if (state_run_stats(txn, dataset->id, &stats) != STATE_OK)
 		return NULL;
 	bool has_pending = state_batch_pending(txn, dataset->id, &pending) == STATE_OK;
-	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:b}", "name", dataset->name, "table", dataset->table,
-			 "sink", text_or_null(dataset->sink_kind), "rows", (json_int_t)dataset->rows, "batches",
-			 (json_int_t)dataset->seq, "runs", (json_int_t)stats.runs, "bytes", (json_int_t)stats.bytes,
-			 "pending", has_pending);
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:b}", "name", dataset->name, "table",
+	                 dataset->table, "sink", text_or_null(dataset->sink_kind), "rows",
+	                 (json_int_t)dataset->rows, "batches", (json_int_t)dataset->seq, "runs",
+	                 (json_int_t)stats.runs, "bytes", (json_int_t)stats.bytes, "pending", has_pending);
 }
 
 json_t *history_datasets(struct state_txn *txn)
@@ -215,7 +216,8 @@ json_t *history_of_file(struct state_txn *txn, uint64_t device, uint64_t inode)
 	memcpy(id.bytes, delivery.id, sizeof id.bytes);
 	id_text(id_hex, id);
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "delivery", id_hex, "status",
-			 history_status_text(delivery.status), "size", (json_int_t)delivery.file.size, "mtime_ns",
-			 (json_int_t)delivery.file.mtime_ns, "ctime_ns", (json_int_t)delivery.file.ctime_ns, "reason",
-			 text_or_null(delivery.reason), "finished", time_or_null(delivery.finished_ns));
+	                 history_status_text(delivery.status), "size", (json_int_t)delivery.file.size,
+	                 "mtime_ns", (json_int_t)delivery.file.mtime_ns, "ctime_ns",
+	                 (json_int_t)delivery.file.ctime_ns, "reason", text_or_null(delivery.reason),
+	                 "finished", time_or_null(delivery.finished_ns));
 }

@@ -8,12 +8,13 @@
 #include "state_delivery.h"
 
 /*
- * What the state remembers, as JSON. Every function returns a new reference, or NULL without memory or when the state
- * cannot be read (the error then stands in the transaction).
+ * What the state remembers, as JSON. Every function returns a new reference, or NULL without memory or when
+ * the state cannot be read (the error then stands in the transaction).
  */
 
-/* Members of deliveries, oldest first, as objects in the form of `ingest --json` with "started" and "finished"
- * (UTC, "2026-01-31T12:34:56Z"; null while open). `filter` is a dataset's name, a path or its last part; NULL: all. */
+/* Members of deliveries, oldest first, as objects in the form of `ingest --json` with "started" and
+ * "finished" (UTC, "2026-01-31T12:34:56Z"; null while open). `filter` is a dataset's name, a path or its last
+ * part; NULL: all. */
 json_t *history_members(struct state_txn *txn, const char *filter);
 
 /* Datasets in the order of their names, with rows, runs, bytes of the seen-set, last batch. */

@@ -12,7 +12,8 @@
 
 #include "state_batch.h"
 
-/* What the tests of the state share: a state in a directory of its own, and a view of its tables behind its back. */
+/* What the tests of the state share: a state in a directory of its own, and a view of its tables behind its
+ * back. */
 
 struct fixture {
 	char directory[256];
@@ -41,7 +42,8 @@ static inline void fixture_restart(struct fixture *fixture)
 static inline void fixture_make_directory(struct fixture *fixture)
 {
 	const char *base = getenv("TMPDIR");
-	snprintf(fixture->directory, sizeof(fixture->directory), "%s/test_state_XXXXXX", base ? base : "/tmp");
+	snprintf(fixture->directory, sizeof(fixture->directory), "%s/test_state_XXXXXX",
+	         base ? base : "/tmp");
 	cr_assert_not_null(mkdtemp(fixture->directory));
 }
 
@@ -116,7 +118,7 @@ static inline struct state_digest *fixture_digests(uint64_t seed, size_t count)
 
 /* The next batch of the dataset, as pending. */
 static inline struct state_batch fixture_batch(struct fixture *fixture, uint32_t dataset,
-					       const struct state_digest *digests, size_t count)
+                                               const struct state_digest *digests, size_t count)
 {
 	struct state_batch batch = {.dataset = dataset, .digests = digests, .digest_count = count};
 	batch.seq = fixture_find(fixture, dataset).seq + 1;
@@ -125,7 +127,7 @@ static inline struct state_batch fixture_batch(struct fixture *fixture, uint32_t
 }
 
 static inline void fixture_put(struct fixture *fixture, uint32_t dataset, const struct state_digest *digests,
-			       size_t count)
+                               size_t count)
 {
 	struct state_batch batch = fixture_batch(fixture, dataset, digests, count);
 	struct state_txn *txn = state_txn_begin_write(fixture->state);
@@ -156,8 +158,8 @@ static inline struct state_run_stats fixture_stats(struct fixture *fixture, uint
 }
 
 /* How many of the sorted digests are seen. */
-static inline size_t fixture_seen(struct fixture *fixture, uint32_t dataset, const struct state_digest *digests,
-				  size_t count)
+static inline size_t fixture_seen(struct fixture *fixture, uint32_t dataset,
+                                  const struct state_digest *digests, size_t count)
 {
 	bool *seen = calloc(count + 1, sizeof(*seen));
 	cr_assert_not_null(seen);
@@ -172,6 +174,58 @@ static inline size_t fixture_seen(struct fixture *fixture, uint32_t dataset, con
 		found += seen[i];
 	free(seen);
 	return found;
+}
+
+static inline void fixture_add_live(struct fixture *fixture, uint32_t dataset,
+                                    const struct state_digest *digests, size_t count)
+{
+	struct state_batch batch = fixture_batch(fixture, dataset, digests, count);
+	struct state_txn *txn = state_txn_begin_write(fixture->state);
+	state_batch_put(txn, &batch);
+	state_batch_promote(txn, dataset);
+	fixture_commit(txn);
+}
+
+/* Deals the digests to `runs` live runs in turn, so that the runs interleave. */
+static inline void fixture_add_interleaved(struct fixture *fixture, uint32_t dataset,
+                                           const struct state_digest *digests, size_t count, size_t runs)
+{
+	struct state_digest *part = calloc(count / runs + 1, sizeof(*part));
+	cr_assert_not_null(part);
+	for (size_t run = 0; run < runs; run++) {
+		size_t filled = 0;
+		for (size_t i = run; i < count; i += runs)
+			part[filled++] = digests[i];
+		fixture_add_live(fixture, dataset, part, filled);
+	}
+	free(part);
+}
+
+/* The digests one above and one below each: absent, but in the same places. */
+static inline struct state_digest *fixture_neighbours(const struct state_digest *digests, size_t count)
+{
+	struct state_digest *absent = calloc(2 * count, sizeof(*absent));
+	cr_assert_not_null(absent);
+	for (size_t i = 0; i < count; i++) {
+		absent[2 * i] = (struct state_digest){digests[i].hi, digests[i].lo - 1};
+		absent[2 * i + 1] = (struct state_digest){digests[i].hi, digests[i].lo + 1};
+	}
+	fixture_sort(absent, 2 * count);
+	return absent;
+}
+
+/* Asserts that the digests are seen and their neighbours are not. */
+static inline void fixture_expect(struct fixture *fixture, uint32_t dataset,
+                                  const struct state_digest *digests, size_t count)
+{
+	struct state_digest *absent = fixture_neighbours(digests, count);
+	cr_assert_eq(fixture_seen(fixture, dataset, digests, count), count);
+	cr_assert_eq(fixture_seen(fixture, dataset, absent, 2 * count), 0);
+	for (size_t i = 0; i < count; i += 1 + count / 50) {
+		cr_assert_eq(fixture_seen(fixture, dataset, &digests[i], 1), 1);
+		cr_assert_eq(fixture_seen(fixture, dataset, &absent[2 * i], 1), 0);
+	}
+	free(absent);
 }
 
 /* Behind its back: LMDB itself, on a state that is stopped. */
@@ -210,7 +264,7 @@ static inline size_t raw_count(const struct fixture *fixture, const char *table)
 }
 
 static inline void raw_put(const struct fixture *fixture, const char *table, const void *key, size_t key_size,
-			   const void *value, size_t size)
+                           const void *value, size_t size)
 {
 	struct raw raw = raw_open(fixture, table);
 	MDB_val k = {.mv_size = key_size, .mv_data = (void *)key};
@@ -247,11 +301,12 @@ static inline struct raw_entry raw_first(const struct fixture *fixture, const ch
 }
 
 /*
- * Damages the first entry of a table in every way that a length check must notice: cut at each length (up to 300 and
- * near its end), one byte too many, another version. Each time restarts the state and expects STATE_CORRUPT.
+ * Damages the first entry of a table in every way that a length check must notice: cut at each length (up to
+ * 300 and near its end), one byte too many, another version. Each time restarts the state and expects
+ * STATE_CORRUPT.
  */
 static inline void raw_expect_corrupt(struct fixture *fixture, const char *table,
-				      enum state_result (*read)(struct fixture *fixture))
+                                      enum state_result (*read)(struct fixture *fixture))
 {
 	fixture_stop(fixture);
 	struct raw_entry entry = raw_first(fixture, table);
@@ -272,6 +327,22 @@ static inline void raw_expect_corrupt(struct fixture *fixture, const char *table
 	free(entry.value);
 	fixture_start(fixture);
 	cr_assert_eq(read(fixture), STATE_OK);
+}
+
+/* Damages the first entry of a table: a value of that size under a key of that size (0: the entry is
+ * deleted). */
+static inline void raw_damage_first(struct fixture *fixture, const char *table, size_t key_size, size_t size)
+{
+	fixture_stop(fixture);
+	struct raw_entry entry = raw_first(fixture, table);
+	struct raw raw = raw_open(fixture, table);
+	MDB_val key = {.mv_size = entry.key_size, .mv_data = entry.key};
+	cr_assert_eq(mdb_del(raw.txn, raw.table, &key, NULL), 0);
+	raw_close(&raw);
+	if (key_size > 0)
+		raw_put(fixture, table, entry.key, key_size, entry.value, size);
+	free(entry.value);
+	fixture_start(fixture);
 }
 
 #endif

@@ -25,7 +25,7 @@ static void on_request(void *context, uint64_t client, const json_t *request, in
 	json_int_t times = json_integer_value(json_object_get(request, "times"));
 	for (json_int_t i = 0; i < times; i++)
 		control_send(control, client,
-			     json_pack("{s:O, s:s}", "said", json_object_get(request, "say"), "byte", byte));
+		             json_pack("{s:O, s:s}", "said", json_object_get(request, "say"), "byte", byte));
 	control_finish(control, client);
 	if (fd >= 0)
 		close(fd);
@@ -62,7 +62,8 @@ static void setup(void)
 	free(parent);
 	struct error error;
 	cr_assert_geq(sd_event_new(&event), 0);
-	cr_assert_eq(control_open(&control, event, path, on_request, NULL, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(control_open(&control, event, path, on_request, NULL, &error), RESULT_OK, "%s",
+	             error.message);
 	cr_assert_eq(pipe(exit_pipe), 0);
 	cr_assert_geq(sd_event_add_io(event, NULL, exit_pipe[0], 1, on_exit_byte, NULL), 0);
 	cr_assert_eq(pthread_create(&server, NULL, serve, NULL), 0);

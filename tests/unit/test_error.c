@@ -26,7 +26,8 @@ Test(error, quoting_never_cuts_a_character_and_always_terminates)
 		memset(out, 'x', sizeof out);
 		error_quote(out, size, "\xc3\xa9\xc3\xa9\n\xc3\xa9");
 		cr_assert_lt(strlen(out), size);
-		cr_assert_neq(out[strlen(out) - (strlen(out) > 0)], '\xc3', "a character was cut at size %lu", size);
+		cr_assert_neq(out[strlen(out) - (strlen(out) > 0)], '\xc3', "a character was cut at size %lu",
+		              size);
 	}
 }
 

@@ -7,8 +7,8 @@
 static const char *const CARD_FILES[] = {"Credit*card*.csv", "credit*.csv"};
 static const char *const WINE_FILES[] = {"wine*.csv", "credit_wine.csv"};
 static const struct dataset_options DATASETS[] = {
-	{.name = "cards", .table = "cards", .files = CARD_FILES, .file_count = 2},
-	{.name = "wine", .table = "wine", .files = WINE_FILES, .file_count = 2},
+    {.name = "cards", .table = "cards", .files = CARD_FILES, .file_count = 2},
+    {.name = "wine", .table = "wine", .files = WINE_FILES, .file_count = 2},
 };
 static const struct match_rules HOLD = {DATASETS, 2, false};
 static const struct match_rules CREATE = {DATASETS, 2, true};

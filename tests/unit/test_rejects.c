@@ -40,7 +40,7 @@ static char *content(void)
 static uint64_t add(uint64_t line, const char *record)
 {
 	struct rejects_row row = {
-		.line = line, .column = "amount", .reason = "not an integer", .record = {record, strlen(record)}};
+	    .line = line, .column = "amount", .reason = "not an integer", .record = {record, strlen(record)}};
 	cr_assert_eq(rejects_add(rejects, &row, &error), RESULT_OK);
 	uint64_t length;
 	cr_assert_eq(rejects_sync(rejects, &length, &error), RESULT_OK);
@@ -51,7 +51,8 @@ static void reopen(uint64_t length)
 {
 	rejects_close(rejects);
 	rejects = NULL;
-	cr_assert_eq(rejects_open(&rejects, directory, delivery, length, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(rejects_open(&rejects, directory, delivery, length, &error), RESULT_OK, "%s",
+	             error.message);
 }
 
 static void assert_content(const char *expected)
@@ -74,7 +75,7 @@ Test(rejects, the_original_bytes_are_kept_quoted_and_without_their_line_end)
 {
 	add(7, "1,\"a\",x\r\n");
 	assert_content("member,line,column,reason,record\n"
-		       "\"\",7,\"amount\",\"not an integer\",\"1,\"\"a\"\",x\"\n");
+	               "\"\",7,\"amount\",\"not an integer\",\"1,\"\"a\"\",x\"\n");
 }
 
 Test(rejects, a_resumed_delivery_loses_what_was_not_live)

@@ -370,12 +370,12 @@ Test(state, size_counts_what_is_stored)
 Test(state, a_dataset_is_read_back_as_written)
 {
 	struct state_dataset dataset = {.name = "credit_card",
-					.table = "cards",
-					.sink_kind = "sqlite",
-					.cache_epoch = 7,
-					.schema_version = 3,
-					.seq = UINT64_MAX - 1,
-					.rows = 26052};
+	                                .table = "cards",
+	                                .sink_kind = "sqlite",
+	                                .cache_epoch = 7,
+	                                .schema_version = 3,
+	                                .seq = UINT64_MAX - 1,
+	                                .rows = 26052};
 	memset(dataset.sink_id, 1, sizeof(dataset.sink_id));
 	memset(dataset.fingerprint, 2, sizeof(dataset.fingerprint));
 	memset(dataset.batch_id, 3, sizeof(dataset.batch_id));
@@ -425,7 +425,8 @@ Test(state, an_id_under_another_name_is_misuse)
 	state_txn_abort(txn);
 	dataset = (struct state_dataset){.name = "a"};
 	txn = state_txn_begin_write(f.state);
-	cr_assert_eq(state_dataset_put(txn, &dataset), STATE_MISUSE, "a new dataset under a name that is taken");
+	cr_assert_eq(state_dataset_put(txn, &dataset), STATE_MISUSE,
+	             "a new dataset under a name that is taken");
 	state_txn_abort(txn);
 }
 

@@ -43,13 +43,13 @@ static void put_delivery(uint8_t number)
 static struct state_mark make_mark(uint8_t delivery, uint32_t index)
 {
 	struct state_mark mark = {
-		.member = {.index = index,
-			   .dataset = dataset,
-			   .name = "m.csv",
-			   .status = STATE_STATUS_OPEN,
-			   .bytes = 100 + index,
-			   .counts = {.rows = 10, .new = 10}},
-		.rejects_length = 1000 + index,
+	    .member = {.index = index,
+	               .dataset = dataset,
+	               .name = "m.csv",
+	               .status = STATE_STATUS_OPEN,
+	               .bytes = 100 + index,
+	               .counts = {.rows = 10, .new = 10}},
+	    .rejects_length = 1000 + index,
 	};
 	memset(mark.member.delivery, delivery, sizeof(mark.member.delivery));
 	return mark;
@@ -141,8 +141,9 @@ Test(state_batch, promotion_after_a_restart_needs_nothing_but_the_record)
 	cr_assert_eq(member.status, STATE_STATUS_DONE);
 	cr_assert_eq(rejects_length(1), 1003);
 	struct state_txn *txn = state_txn_begin_read(f.state);
-	cr_assert_eq(state_delivery_get_content(txn, dataset, marks[1].content.head, marks[1].content.whole, &content),
-		     STATE_OK);
+	cr_assert_eq(
+	    state_delivery_get_content(txn, dataset, marks[1].content.head, marks[1].content.whole, &content),
+	    STATE_OK);
 	cr_assert_eq(content.bytes, 9);
 	state_txn_abort(txn);
 }

@@ -19,12 +19,12 @@ TestSuite(state_delivery, .init = setup, .fini = teardown);
 static struct state_delivery make_delivery(uint8_t number, int64_t started_ns)
 {
 	struct state_delivery delivery = {
-		.file = {.device = 5, .inode = number, .size = 1000, .mtime_ns = -7, .ctime_ns = 8},
-		.started_ns = started_ns,
-		.finished_ns = 9,
-		.status = STATE_STATUS_DONE,
-		.rejects_length = 77,
-		.reason = "because",
+	    .file = {.device = 5, .inode = number, .size = 1000, .mtime_ns = -7, .ctime_ns = 8},
+	    .started_ns = started_ns,
+	    .finished_ns = 9,
+	    .status = STATE_STATUS_DONE,
+	    .rejects_length = 77,
+	    .reason = "because",
 	};
 	memset(delivery.id, number, sizeof(delivery.id));
 	snprintf(delivery.path, sizeof(delivery.path), "/drop/\xff\n%d.csv", number);
@@ -41,16 +41,16 @@ static void put_delivery(const struct state_delivery *delivery)
 static struct state_member make_member(uint8_t delivery, uint32_t index)
 {
 	struct state_member member = {
-		.index = index,
-		.dataset = 3,
-		.name = "a/b.csv",
-		.status = STATE_STATUS_OPEN,
-		.bytes = 1,
-		.bytes_skipped = 2,
-		.lines = 3,
-		.counts = {.rows = 15, .new = 1, .updated = 2, .duplicate = 3, .filtered = 4, .rejected = 5},
-		.busy_ns = 6,
-		.reason = "r",
+	    .index = index,
+	    .dataset = 3,
+	    .name = "a/b.csv",
+	    .status = STATE_STATUS_OPEN,
+	    .bytes = 1,
+	    .bytes_skipped = 2,
+	    .lines = 3,
+	    .counts = {.rows = 15, .new = 1, .updated = 2, .duplicate = 3, .filtered = 4, .rejected = 5},
+	    .busy_ns = 6,
+	    .reason = "r",
 	};
 	memset(member.delivery, delivery, sizeof(member.delivery));
 	return member;
@@ -66,12 +66,12 @@ static void put_member(const struct state_member *member)
 static struct state_content make_content(uint8_t head, uint8_t whole, int64_t seen_ns)
 {
 	struct state_content content = {
-		.dataset = 3,
-		.bytes = 100,
-		.cache_epoch = 2,
-		.counts = {.rows = 15, .new = 1, .updated = 2, .duplicate = 3, .filtered = 4, .rejected = 5},
-		.lines = 16,
-		.seen_ns = seen_ns,
+	    .dataset = 3,
+	    .bytes = 100,
+	    .cache_epoch = 2,
+	    .counts = {.rows = 15, .new = 1, .updated = 2, .duplicate = 3, .filtered = 4, .rejected = 5},
+	    .lines = 16,
+	    .seen_ns = seen_ns,
 	};
 	memset(content.head, head, sizeof(content.head));
 	memset(content.whole, whole, sizeof(content.whole));
@@ -243,7 +243,8 @@ static bool note_member(void *context, const struct state_member *member)
 {
 	struct order *order = context;
 	size_t length = strlen(order->text);
-	snprintf(order->text + length, sizeof(order->text) - length, "%d:%u ", member->delivery[0], member->index);
+	snprintf(order->text + length, sizeof(order->text) - length, "%d:%u ", member->delivery[0],
+	         member->index);
 	return --order->stop_after > 0;
 }
 

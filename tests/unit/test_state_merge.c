@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "state_fixture.h"
+
+enum { PIECE = 4095 }; /* digests in a full piece, as state_run.h says */
+
+static struct fixture f;
+static uint32_t dataset;
+
+static void setup(void)
+{
+	fixture_make_directory(&f);
+	fixture_start(&f);
+	dataset = fixture_dataset(&f, "a");
+}
+
+static void teardown(void)
+{
+	fixture_remove(&f);
+}
+
+TestSuite(state_merge, .init = setup, .fini = teardown);
+
+/* LMDB's call, so that a child can be killed at a chosen commit: data pages written, the commit not yet done.
+ */
+static int syncs_left = -1;
+
+int fdatasync(int fd)
+{
+	if (syncs_left > 0 && --syncs_left == 0)
+		kill(getpid(), SIGKILL);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+Test(state_merge, a_merge_waits_for_enough_runs_of_a_class)
+{
+	enum { COUNT = 8 * 500 };
+	struct state_digest *digests = fixture_digests(7, COUNT);
+	fixture_add_interleaved(&f, dataset, digests, COUNT / 8 * 7, 7);
+	fixture_merge(&f, dataset);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 7);
+	fixture_add_live(&f, dataset, digests + COUNT / 8 * 7, COUNT / 8);
+	fixture_merge(&f, dataset);
+	struct state_run_stats stats = fixture_stats(&f, dataset);
+	cr_assert_eq(stats.runs, 1);
+	cr_assert_eq(stats.rows, COUNT);
+	fixture_expect(&f, dataset, digests, COUNT);
+	fixture_stop(&f);
+	cr_assert_eq(raw_count(&f, "manifest"), 1, "inputs are gone");
+	cr_assert_eq(raw_count(&f, "data"), 1);
+	cr_assert_eq(raw_count(&f, "filter"), 1);
+	free(digests);
+}
+
+Test(state_merge, a_merge_leaves_large_runs_alone_until_they_are_many)
+{
+	enum { LARGE = 9 * PIECE, SMALL = 100 };
+	struct state_digest *digests = fixture_digests(8, LARGE + 8 * SMALL);
+	fixture_add_live(&f, dataset, digests, LARGE);
+	fixture_add_interleaved(&f, dataset, digests + LARGE, 8 * SMALL, 8);
+	fixture_merge(&f, dataset);
+	struct state_run_stats stats = fixture_stats(&f, dataset);
+	cr_assert_eq(stats.runs, 2);
+	cr_assert_eq(stats.rows, LARGE + 8 * SMALL);
+	fixture_expect(&f, dataset, digests, LARGE + 8 * SMALL);
+	free(digests);
+}
+
+Test(state_merge, a_pending_run_outlives_a_merge)
+{
+	struct state_digest *digests = fixture_digests(9, 900);
+	fixture_add_interleaved(&f, dataset, digests, 800, 8);
+	fixture_put(&f, dataset, digests + 800, 100);
+	fixture_merge(&f, dataset);
+	fixture_expect(&f, dataset, digests, 900);
+	cr_assert_eq(fixture_stats(&f, dataset).rows, 800);
+	fixture_promote(&f, dataset);
+	fixture_expect(&f, dataset, digests, 900);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 2);
+	free(digests);
+}
+
+Test(state_merge, a_snapshot_from_before_a_merge_still_sees_everything)
+{
+	enum { COUNT = 8 * 5000 };
+	static bool seen[COUNT];
+	struct state_digest *digests = fixture_digests(10, COUNT);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	struct state_txn *txn = state_txn_begin_read(f.state);
+	fixture_merge(&f, dataset);
+	fixture_put(&f, dataset, &(struct state_digest){1, 1}, 1);
+	cr_assert_eq(state_run_probe(txn, dataset, digests, COUNT, seen), STATE_OK);
+	for (size_t i = 0; i < COUNT; i++)
+		cr_assert(seen[i]);
+	cr_assert_eq(state_run_probe(txn, dataset, &(struct state_digest){1, 1}, 1, seen), STATE_OK);
+	cr_assert_not(seen[0]);
+	state_txn_abort(txn);
+	free(digests);
+}
+
+/* Merges in a child that is killed at its n-th commit, or at a random time; true when the child came to its
+ * end. */
+static bool merge_in_child(int kill_at_sync, useconds_t kill_after)
+{
+	pid_t child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		struct state_options options = {.directory = f.directory};
+		struct state *state;
+		if (state_open(&state, &options, NULL) != STATE_OK)
+			_exit(1);
+		syncs_left = kill_at_sync;
+		_exit(state_run_merge(state, dataset, NULL) == STATE_OK ? 0 : 1);
+	}
+	if (kill_after > 0) {
+		usleep(kill_after);
+		kill(child, SIGKILL);
+	}
+	int status;
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+	return WIFEXITED(status);
+}
+
+enum { KILL_ROWS = 8 * 150000 }; /* more than one slice */
+
+static void check_after_kill(const struct state_digest *digests)
+{
+	fixture_start(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).rows, KILL_ROWS);
+	cr_assert_eq(fixture_seen(&f, dataset, digests, KILL_ROWS), KILL_ROWS);
+	size_t runs = fixture_stats(&f, dataset).runs;
+	cr_assert(runs == 8 || runs == 1);
+	fixture_stop(&f);
+	cr_assert_eq(raw_count(&f, "manifest"), runs, "nothing that is building or dead is left");
+}
+
+Test(state_merge, a_merge_killed_at_any_commit_loses_nothing_and_doubles_nothing, .timeout = 240)
+{
+	struct state_digest *digests = fixture_digests(13, KILL_ROWS);
+	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, 8);
+	fixture_stop(&f);
+	int syncs = 1;
+	for (; !merge_in_child(syncs, 0); syncs++)
+		check_after_kill(digests);
+	check_after_kill(digests);
+	cr_assert_geq(syncs, 3, "a merge of this size takes several slices");
+	fixture_start(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
+	free(digests);
+}
+
+Test(state_merge, a_merge_killed_at_any_time_loses_nothing_and_doubles_nothing, .timeout = 240)
+{
+	uint64_t seed = (uint64_t)getpid();
+	struct state_digest *digests = fixture_digests(14, KILL_ROWS);
+	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, 8);
+	fixture_stop(&f);
+	for (size_t round = 0; round < 10; round++) {
+		bool ended = merge_in_child(-1, (useconds_t)(1 + fixture_random(&seed) % 60000));
+		check_after_kill(digests);
+		if (ended)
+			break;
+	}
+	cr_assert(merge_in_child(-1, 0));
+	check_after_kill(digests);
+	free(digests);
+}
+
+Test(state_merge, a_merge_of_runs_that_are_not_disjoint_is_corrupt_and_changes_nothing)
+{
+	struct state_digest *digests = fixture_digests(16, 1000);
+	struct state_error error;
+	for (size_t i = 0; i < 8; i++)
+		fixture_add_live(&f, dataset, digests, 1000);
+	cr_assert_eq(state_run_merge(f.state, dataset, &error), STATE_CORRUPT);
+	fixture_restart(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 8);
+	cr_assert_eq(fixture_seen(&f, dataset, digests, 1000), 1000);
+	free(digests);
+}
+
+Test(state_merge, a_merge_that_misses_a_piece_is_corrupt_and_changes_nothing)
+{
+	struct state_digest *digests = fixture_digests(17, 16 * PIECE);
+	fixture_add_interleaved(&f, dataset, digests, 16 * PIECE, 8);
+	raw_damage_first(&f, "data", 0, 0);
+	cr_assert_eq(state_run_merge(f.state, dataset, NULL), STATE_CORRUPT);
+	fixture_restart(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 8);
+	free(digests);
+}
