@@ -176,25 +176,25 @@ static void prefetch(const struct state_filter *filter, struct state_digest dige
 		__builtin_prefetch(block_at(filter, block));
 }
 
-enum state_result state_filter_choose(struct state_filter *filter, const struct state_digest *sorted,
-                                      size_t count, const bool *seen, size_t *from, size_t *chosen,
-                                      size_t limit, size_t *chosen_count)
+enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
+                                      struct state_probe_group *group)
 {
-	*chosen_count = 0;
-	for (; *from < count && *chosen_count < limit; ++*from) {
-		if (seen[*from])
+	group->count = 0;
+	for (; probe->next < probe->count && group->count < STATE_PROBE_GROUP; probe->next++) {
+		if (probe->seen[probe->next])
 			continue;
-		uint64_t block = block_of(sorted[*from], filter->blocks);
+		struct state_digest digest = probe->sorted[probe->next];
+		uint64_t block = block_of(digest, filter->blocks);
 		uint64_t piece = block / STATE_FILTER_PIECE_BLOCKS;
 		if (filter->bytes == NULL || piece != filter->piece) {
 			enum state_result result = load_piece(filter, piece);
 			if (result != STATE_OK)
 				return result;
 		}
-		if (count - *from > PREFETCH_DISTANCE)
-			prefetch(filter, sorted[*from + PREFETCH_DISTANCE]);
-		if (may_hold(block_at(filter, block), sorted[*from]))
-			chosen[(*chosen_count)++] = *from;
+		if (probe->count - probe->next > PREFETCH_DISTANCE)
+			prefetch(filter, probe->sorted[probe->next + PREFETCH_DISTANCE]);
+		if (may_hold(block_at(filter, block), digest))
+			group->indexes[group->count++] = probe->next;
 	}
 	return STATE_OK;
 }

@@ -3,7 +3,7 @@
 #define ROWSIEVE_STATE_FILTER_H
 
 #include "state_cursor.h"
-#include "state_run.h"
+#include "state_probe.h"
 
 /*
  * The filter of a run: a split-block Bloom filter with the mask of Parquet's. A digest's high word chooses
@@ -50,12 +50,9 @@ enum state_result state_filter_open(struct state_filter *filter, struct state_tx
                                     uint64_t blocks);
 void state_filter_close(struct state_filter *filter);
 
-/*
- * Of sorted[*from] to sorted[count - 1], chooses those that the run may hold and whose `seen` is not set, at
- * most `limit`, and moves *from behind what it looked at. What it leaves out the run does not hold.
- */
-enum state_result state_filter_choose(struct state_filter *filter, const struct state_digest *sorted,
-                                      size_t count, const bool *seen, size_t *from, size_t *chosen,
-                                      size_t limit, size_t *chosen_count);
+/* Fills the group with the next digests, not seen yet, that the run may hold. It is empty only when the probe
+ * is at its end. */
+enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
+                                      struct state_probe_group *group);
 
 #endif

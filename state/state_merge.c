@@ -6,8 +6,7 @@
 #include "state_reader.h"
 #include "state_writer.h"
 
-/* A slice ends before the transaction reaches 16 MB: a round adds one piece and at most a few of the filter.
- */
+/* A slice ends before the transaction reaches 16 MB: a round adds one piece and a few of the filter. */
 enum { SLICE_BYTES = 15 << 20, ROUND_DIGESTS = STATE_PIECE_DIGESTS };
 
 __extension__ typedef unsigned __int128 wide;

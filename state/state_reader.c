@@ -40,8 +40,7 @@ static struct state_key key_after(uint32_t run, struct state_digest digest)
 	return state_reader_piece_key(run, digest);
 }
 
-/* Whether the cursor's entry belongs to the run; if so its first digest. A key of another length is damage.
- */
+/* Whether the cursor's entry belongs to the run; if so its first digest. */
 static enum state_result fence(struct state_reader *reader, struct state_digest *first, bool *ours)
 {
 	const uint8_t *bytes = reader->cursor.key.mv_data;
@@ -151,10 +150,16 @@ static size_t search(const struct state_reader *reader, size_t place, struct sta
 	return low;
 }
 
+/* Whether the piece is the only one that can hold the digest, which is not below the last one sought. */
+static bool is_here(const struct state_reader *reader, struct state_digest digest)
+{
+	return reader->placed && (!reader->has_next || state_digest_compare(digest, reader->next) < 0);
+}
+
 /* Makes the piece that can hold the digest the reader's. */
 static enum state_result enter(struct state_reader *reader, struct state_digest digest)
 {
-	if (reader->placed && (!reader->has_next || state_digest_compare(digest, reader->next) < 0))
+	if (is_here(reader, digest))
 		return STATE_OK;
 	enum state_result result = load(reader, digest);
 	reader->placed = result == STATE_OK;
@@ -171,43 +176,41 @@ enum state_result state_reader_seek(struct state_reader *reader, struct state_di
 	return STATE_OK;
 }
 
-/* Three rounds over the group instead of three steps per digest, so that its cache misses overlap. */
-static void find_in_piece(struct state_reader *reader, const struct state_digest *sorted,
-                          const size_t *chosen, size_t count, bool *found)
+/* Looks up group->indexes[from] to [to - 1], all of which lie in the piece. Three rounds over all of them
+ * instead of three steps for each, so that the cache misses overlap. */
+static void find_in_piece(struct state_reader *reader, const struct state_probe *probe,
+                          const struct state_probe_group *group, size_t from, size_t to)
 {
-	size_t places[STATE_READER_GROUP];
-	for (size_t i = 0; i < count; i++) {
-		places[i] = first_guess(reader, sorted[chosen[i]].hi);
+	size_t places[STATE_PROBE_GROUP];
+	for (size_t i = from; i < to; i++) {
+		places[i] = first_guess(reader, probe->sorted[group->indexes[i]].hi);
 		__builtin_prefetch(reader->piece + places[i] * STATE_DIGEST_SIZE);
 	}
-	for (size_t i = 0; i < count; i++) {
-		places[i] = second_guess(reader, places[i], sorted[chosen[i]].hi);
+	for (size_t i = from; i < to; i++) {
+		places[i] = second_guess(reader, places[i], probe->sorted[group->indexes[i]].hi);
 		__builtin_prefetch(reader->piece + places[i] * STATE_DIGEST_SIZE);
 	}
-	for (size_t i = 0; i < count && reader->at < reader->count; i++) {
-		struct state_digest digest = sorted[chosen[i]];
+	for (size_t i = from; i < to && reader->at < reader->count; i++) {
+		struct state_digest digest = probe->sorted[group->indexes[i]];
 		reader->at = search(reader, places[i], digest);
 		if (reader->at < reader->count &&
 		    state_digest_compare(state_reader_digest(reader, reader->at), digest) == 0)
-			found[chosen[i]] = true;
+			probe->seen[group->indexes[i]] = true;
 	}
 }
 
-enum state_result state_reader_find(struct state_reader *reader, const struct state_digest *sorted,
-                                    const size_t *chosen, size_t count, bool *found)
+enum state_result state_reader_find(struct state_reader *reader, const struct state_probe *probe,
+                                    const struct state_probe_group *group)
 {
-	while (count > 0) {
-		enum state_result result = enter(reader, sorted[chosen[0]]);
+	for (size_t from = 0, to; from < group->count; from = to) {
+		enum state_result result = enter(reader, probe->sorted[group->indexes[from]]);
 		if (result != STATE_OK)
 			return result;
-		size_t here = 1;
-		while (here < count &&
-		       (!reader->has_next || state_digest_compare(sorted[chosen[here]], reader->next) < 0))
-			here++;
+		to = from + 1;
+		while (to < group->count && is_here(reader, probe->sorted[group->indexes[to]]))
+			to++;
 		if (reader->count > 0)
-			find_in_piece(reader, sorted, chosen, here, found);
-		chosen += here;
-		count -= here;
+			find_in_piece(reader, probe, group, from, to);
 	}
 	return STATE_OK;
 }

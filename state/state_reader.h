@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "state_cursor.h"
-#include "state_run.h"
+#include "state_probe.h"
 
 /*
  * A forward walk over the digests of one run. Pieces lie under (run, first digest): hence the greatest key
@@ -13,7 +13,7 @@
  * search in LMDB.
  */
 
-enum { STATE_PIECE_DIGESTS = 4095, STATE_DIGEST_SIZE = 16, STATE_READER_GROUP = 64 };
+enum { STATE_PIECE_DIGESTS = 4095, STATE_DIGEST_SIZE = 16 };
 
 struct state_reader {
 	struct state_cursor cursor;
@@ -24,7 +24,7 @@ struct state_reader {
 	struct state_digest first; /* of the piece */
 	struct state_digest next;  /* of the following one */
 	bool has_next;
-	bool placed;  /* seek was called */
+	bool placed;  /* a piece was sought */
 	double scale; /* digests per step of hi */
 };
 
@@ -38,12 +38,9 @@ void state_reader_close(struct state_reader *reader);
  */
 enum state_result state_reader_seek(struct state_reader *reader, struct state_digest digest);
 
-/*
- * Looks up the digests sorted[chosen[0]], sorted[chosen[1]] and so on, at most STATE_READER_GROUP and rising
- * as for seek, and sets found[chosen[i]] for those that the run holds.
- */
-enum state_result state_reader_find(struct state_reader *reader, const struct state_digest *sorted,
-                                    const size_t *chosen, size_t count, bool *found);
+/* Looks up a group of digests, rising as for seek, and marks as seen those that the run holds. */
+enum state_result state_reader_find(struct state_reader *reader, const struct state_probe *probe,
+                                    const struct state_probe_group *group);
 
 /* To the next piece when this one is used up. STATE_NOT_FOUND: it was the last. */
 enum state_result state_reader_turn(struct state_reader *reader);

@@ -18,30 +18,30 @@ static enum state_result check_sorted(struct state_txn *txn, const struct state_
 }
 
 static enum state_result probe_open_run(struct state_filter *filter, struct state_reader *reader,
-                                        const struct state_digest *sorted, size_t count, bool *seen)
+                                        struct state_probe *probe)
 {
-	size_t chosen[STATE_READER_GROUP];
-	size_t chosen_count;
-	enum state_result result = STATE_OK;
-	for (size_t from = 0; from < count && result == STATE_OK;) {
-		result = state_filter_choose(filter, sorted, count, seen, &from, chosen, STATE_READER_GROUP,
-		                             &chosen_count);
-		if (result == STATE_OK)
-			result = state_reader_find(reader, sorted, chosen, chosen_count, seen);
+	for (;;) {
+		struct state_probe_group group;
+		enum state_result result = state_filter_choose(filter, probe, &group);
+		if (result != STATE_OK || group.count == 0)
+			return result;
+		result = state_reader_find(reader, probe, &group);
+		if (result != STATE_OK)
+			return result;
 	}
-	return result;
 }
 
 static enum state_result probe_run(struct state_txn *txn, const struct state_manifest *run,
-                                   const struct state_digest *sorted, size_t count, bool *seen)
+                                   struct state_probe *probe)
 {
 	struct state_filter filter;
 	struct state_reader reader = {0};
 	enum state_result result = state_filter_open(&filter, txn, run->run, run->blocks);
 	if (result == STATE_OK)
 		result = state_reader_open(&reader, txn, run->run);
+	probe->next = 0;
 	if (result == STATE_OK)
-		result = probe_open_run(&filter, &reader, sorted, count, seen);
+		result = probe_open_run(&filter, &reader, probe);
 	state_reader_close(&reader);
 	state_filter_close(&filter);
 	return result;
@@ -61,6 +61,7 @@ enum state_result state_run_probe(struct state_txn *txn, uint32_t dataset, const
 	enum state_result result = state_txn_check(txn);
 	if (result != STATE_OK || count == 0)
 		return result;
+	struct state_probe probe = {.sorted = sorted, .count = count, .seen = seen};
 	struct state_manifest *runs = NULL;
 	size_t run_count = 0;
 	result = check_sorted(txn, sorted, count);
@@ -70,7 +71,7 @@ enum state_result state_run_probe(struct state_txn *txn, uint32_t dataset, const
 		qsort(runs, run_count, sizeof(*runs), compare_rows_falling);
 	for (size_t i = 0; i < run_count && result == STATE_OK; i++)
 		if (runs[i].state == STATE_RUN_LIVE || runs[i].state == STATE_RUN_PENDING)
-			result = probe_run(txn, &runs[i], sorted, count, seen);
+			result = probe_run(txn, &runs[i], &probe);
 	free(runs);
 	return result;
 }
@@ -86,8 +87,7 @@ static unsigned size_class(uint64_t rows)
 	return class;
 }
 
-/* Moves the oldest STATE_RUN_FANOUT live runs of one class to the front; false when no class has that many.
- */
+/* Moves the oldest STATE_RUN_FANOUT live runs of one class to the front; false when no class has so many. */
 static bool choose_inputs(struct state_manifest *runs, size_t count)
 {
 	enum { CLASSES = 22 }; /* 8^22 is more than 64 bits can count */

@@ -24,8 +24,7 @@ static void teardown(void)
 
 TestSuite(state_merge, .init = setup, .fini = teardown);
 
-/* LMDB's call, so that a child can be killed at a chosen commit: data pages written, the commit not yet done.
- */
+/* LMDB's call: kills a child in a chosen commit, between its data pages and its meta page. */
 static int syncs_left = -1;
 
 int fdatasync(int fd)
@@ -138,7 +137,7 @@ static void check_after_kill(const struct state_digest *digests)
 	cr_assert_eq(raw_count(&f, "manifest"), runs, "nothing that is building or dead is left");
 }
 
-Test(state_merge, a_merge_killed_at_any_commit_loses_nothing_and_doubles_nothing, .timeout = 240)
+Test(state_merge, a_merge_killed_at_any_commit_loses_nothing_and_doubles_nothing)
 {
 	struct state_digest *digests = fixture_digests(13, KILL_ROWS);
 	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, 8);
@@ -153,7 +152,7 @@ Test(state_merge, a_merge_killed_at_any_commit_loses_nothing_and_doubles_nothing
 	free(digests);
 }
 
-Test(state_merge, a_merge_killed_at_any_time_loses_nothing_and_doubles_nothing, .timeout = 240)
+Test(state_merge, a_merge_killed_at_any_time_loses_nothing_and_doubles_nothing)
 {
 	uint64_t seed = (uint64_t)getpid();
 	struct state_digest *digests = fixture_digests(14, KILL_ROWS);

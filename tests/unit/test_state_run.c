@@ -241,12 +241,12 @@ static void run_model(uint64_t seed, size_t count, uint64_t high_mask)
 	free(model.places);
 }
 
-Test(state_run, random_operations_agree_with_a_plain_set, .timeout = 120)
+Test(state_run, random_operations_agree_with_a_plain_set)
 {
 	run_model(11, 20000, UINT64_MAX);
 }
 
-Test(state_run, random_operations_agree_when_high_words_cluster, .timeout = 120)
+Test(state_run, random_operations_agree_when_high_words_cluster)
 {
 	run_model(12, 12000, 0xff);
 }
@@ -380,7 +380,7 @@ static void use_everything(void)
 	free(digests);
 }
 
-Test(state_run, damage_of_any_kind_is_survived, .timeout = 240)
+Test(state_run, damage_of_any_kind_is_survived)
 {
 	uint64_t seed = 19;
 	struct state_digest *digests = fixture_digests(18, 9 * 600);
