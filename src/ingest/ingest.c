@@ -17,8 +17,10 @@
 /* Each delivery under way may hold its reject file open. */
 enum { MAX_DELIVERIES = 256 };
 
-/* A file with ctime this close to the time it was read may have been changed again under the same ctime. */
-static const int64_t CTIME_GRAIN_NS = 2000000000;
+/* How far apart two changes of a file may be and yet have one ctime: a tick of the kernel's clock, or on a
+ * file system that keeps no fractions of a second (FAT keeps even seconds only) two seconds. */
+static const int64_t FINE_GRAIN_NS = 20000000;
+static const int64_t COARSE_GRAIN_NS = 2000000000;
 
 static bool is_known_delivery(void *context, struct id delivery)
 {
@@ -226,13 +228,20 @@ static void append(struct ingest *ingest, struct delivery *delivery)
 	ingest->delivery_count++;
 }
 
+/* Read so soon after its last change that another change may have left its identity as it was. */
+static bool is_read_too_soon(const struct delivery *delivery)
+{
+	int64_t ctime_ns = delivery->identity.ctime_ns;
+	int64_t grain_ns = ctime_ns % 1000000000 != 0 ? FINE_GRAIN_NS : COARSE_GRAIN_NS;
+	return delivery->record.started_ns - ctime_ns < grain_ns;
+}
+
 /* A file of the drop directory whose delivery has ended needs no reading, only (again) its move. */
 static bool is_settled(const struct delivery *delivery)
 {
-	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_OPEN ||
-	    delivery->record.status == STATE_STATUS_FAILED)
-		return false;
-	return delivery->record.started_ns - delivery->identity.ctime_ns > CTIME_GRAIN_NS;
+	bool has_ended =
+	    delivery->record.status == STATE_STATUS_DONE || delivery->record.status == STATE_STATUS_REJECTED;
+	return delivery->in_drop && has_ended && !is_read_too_soon(delivery);
 }
 
 /* The whole path, for the history: a client's file was opened in another directory than ours. */
