@@ -7,16 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool slice_equal(struct slice a, struct slice b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
-struct slice slice_from_string(const char *text)
-{
-	return (struct slice){text, strlen(text)};
-}
-
 enum result buffer_reserve(struct buffer *buffer, size_t more)
 {
 	if (more <= buffer->capacity - buffer->length)

@@ -2,22 +2,10 @@
 #ifndef ROWSIEVE_BASE_BUFFER_H
 #define ROWSIEVE_BASE_BUFFER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
-
-/* Bytes that somebody else owns; not terminated. A NULL data with length 0 is "no value" where a header says
- * so. */
-struct slice {
-	const char *data;
-	size_t length;
-};
-
-#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
-
-bool slice_equal(struct slice a, struct slice b);
-struct slice slice_from_string(const char *text);
+#include "base/slice.h"
 
 /* A growing run of bytes. Zero-initialised is empty; buffer_free() makes it so again. */
 struct buffer {

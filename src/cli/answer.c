@@ -145,6 +145,37 @@ static void explain_delivery(const json_t *delivery, char *line, size_t size)
 	         reason != NULL ? reason : "");
 }
 
+/* What became of the last file of that name, which is not there any more; JSON null when there was none. */
+static json_t *find_former(const struct answer_source *source, const char *path)
+{
+	if (source->state == NULL)
+		return json_null();
+	struct state_txn *txn = state_txn_begin_read(source->state);
+	json_t *members = txn != NULL ? history_members(txn, path) : NULL;
+	state_txn_abort(txn);
+	json_t *last = json_array_get(members, json_array_size(members) - 1);
+	json_t *found = last != NULL ? json_incref(last) : json_null();
+	json_decref(members);
+	return found;
+}
+
+/* The daemon tried it and will again: why it was not taken. */
+static bool explain_refusal(const struct answer_source *source, const char *path, char *line, size_t size)
+{
+	if (source->worker == NULL)
+		return false;
+	json_t *status = worker_status(source->worker);
+	const json_t *refused = json_object_get(status, "refused");
+	const char *file = json_string_value(json_object_get(refused, "file"));
+	CLEANUP_FREE char *whole = realpath(path, NULL);
+	CLEANUP_FREE char *whole_refused = file != NULL ? realpath(file, NULL) : NULL;
+	bool is_it = whole != NULL && whole_refused != NULL && strcmp(whole, whole_refused) == 0;
+	if (is_it)
+		snprintf(line, size, "waiting: %s", json_string_value(json_object_get(refused, "reason")));
+	json_decref(status);
+	return is_it;
+}
+
 static json_t *explain(const struct answer_source *source, const char *path)
 {
 	if (path == NULL)
@@ -157,13 +188,17 @@ static json_t *explain(const struct answer_source *source, const char *path)
 		struct file_identity identity = file_identity_of(&status_of_file);
 		delivery = find_delivery(source, &identity);
 	}
+	if (verdict == WATCH_GONE) {
+		json_decref(delivery);
+		delivery = find_former(source, path);
+	}
 	if (json_is_object(delivery))
 		explain_delivery(delivery, line, sizeof line);
-	else if (verdict == WATCH_SETTLED)
+	else if (verdict == WATCH_SETTLED && !explain_refusal(source, path, line, sizeof line))
 		explain_match(source, path, line, sizeof line);
 	else if (verdict == WATCH_UNREADABLE)
 		snprintf(line, sizeof line, "waiting: not readable; run: chmod a+r '%s'", path);
-	else
+	else if (verdict != WATCH_SETTLED)
 		snprintf(line, sizeof line, "not taken: %s", watch_verdict_text(verdict));
 	char quoted[2 * ERROR_MESSAGE_MAX];
 	char quoted_path[2 * ERROR_MESSAGE_MAX];

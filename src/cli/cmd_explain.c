@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/query.h"
 
-/* The daemon stands in another directory: it is given the whole path. */
+/* As the history has it: whole, and without links on the way to a file that may be gone. */
 static json_t *make_request(const char *path)
 {
-	CLEANUP_FREE char *directory = NULL;
-	CLEANUP_FREE char *whole = NULL;
-	if (path[0] != '/') {
-		directory = getcwd(NULL, 0);
-		if (directory == NULL || asprintf(&whole, "%s/%s", directory, path) < 0)
-			return NULL;
-	}
+	const char *name = file_base_name(path);
+	CLEANUP_FREE char *parent = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
+	CLEANUP_FREE char *directory = parent != NULL ? realpath(parent, NULL) : NULL;
+	CLEANUP_FREE char *whole = directory != NULL ? file_join(directory, name) : NULL;
 	return json_pack("{s:s, s:s}", "command", "explain", "file", whole != NULL ? whole : path);
 }
 

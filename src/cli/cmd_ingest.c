@@ -69,12 +69,7 @@ static void print_report(struct session *session, json_t *report)
 
 static void fail_file(struct session *session, const char *file, const struct error *error)
 {
-	char reason[ERROR_MESSAGE_MAX + ERROR_HINT_MAX + 4];
-	if (error->hint[0] != '\0')
-		snprintf(reason, sizeof reason, "%s (%s)", error->message, error->hint);
-	else
-		snprintf(reason, sizeof reason, "%s", error->message);
-	print_report(session, report_failure_json(file, reason));
+	print_report(session, report_failure_json(file, error));
 	int exit_status = error_exit_status(error->result);
 	add_exit_status(session, exit_status == 0 ? 1 : exit_status);
 }

@@ -42,8 +42,13 @@ json_t *report_json(const struct ingest_report *report)
 	return object;
 }
 
-json_t *report_failure_json(const char *file, const char *reason)
+json_t *report_failure_json(const char *file, const struct error *error)
 {
+	char reason[ERROR_MESSAGE_MAX + ERROR_HINT_MAX + 4];
+	if (error->hint[0] != '\0')
+		snprintf(reason, sizeof reason, "%s (%s)", error->message, error->hint);
+	else
+		snprintf(reason, sizeof reason, "%s", error->message);
 	struct ingest_report report = {.file = file, .status = INGEST_FAILED, .reason = reason};
 	return report_json(&report);
 }

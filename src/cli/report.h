@@ -10,7 +10,7 @@
 
 /* New references; NULL without memory. */
 json_t *report_json(const struct ingest_report *report);
-json_t *report_failure_json(const char *file, const char *reason);
+json_t *report_failure_json(const char *file, const struct error *error);
 json_t *report_progress_json(const struct ingest_progress *progress);
 
 /* "file [member]: done, 3 rows: 2 new, 1 duplicate, …" of a report in the JSON form, into line[size]. */

@@ -40,6 +40,7 @@ struct worker {
 	pthread_cond_t changed;
 	bool has_left;
 	json_t *progress;
+	json_t *refusal; /* the last file that was not taken and stays: {"file", "reason"} */
 	char trouble[ERROR_MESSAGE_MAX];
 
 	/* Held while the state is used by readers, or replaced. */
@@ -100,10 +101,6 @@ static void on_report(void *context, const struct ingest_report *report)
 	             (struct mailbox_event){
 			 .kind = MAILBOX_REPORTED, .client = job->client, .json = report_json(report)},
 	             NULL);
-	if (report->is_last && report->status == INGEST_FAILED && job->client == 0)
-		mailbox_post(worker->mailbox,
-		             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS},
-		             job->path);
 	if (report->is_last)
 		end_job(worker, job);
 }
@@ -170,14 +167,31 @@ static void requeue_taken(struct worker *worker)
 	mailbox_return_jobs(worker->mailbox, &worker->taken);
 }
 
+/* True the first time in a row: a file that is tried again and again is worth one line. */
+static bool remember_refusal(struct worker *worker, const struct mailbox_job *job, const struct error *error)
+{
+	const char *reason = json_string_value(json_object_get(worker->refusal, "reason"));
+	bool is_new = reason == NULL || strcmp(reason, error->message) != 0;
+	json_t *refusal = json_pack("{s:s, s:s}", "file", job->path, "reason", error->message);
+	pthread_mutex_lock(&worker->mutex);
+	json_decref(worker->refusal);
+	worker->refusal = refusal;
+	pthread_mutex_unlock(&worker->mutex);
+	return is_new;
+}
+
 static void refuse_job(struct worker *worker, struct mailbox_job *job, const struct error *error)
 {
-	json_t *report = report_failure_json(job->path, error->message);
 	int exit_status = error_exit_status(error->result);
 	job->exit_status = exit_status == 0 ? 1 : exit_status;
-	mailbox_post(worker->mailbox,
-	             (struct mailbox_event){.kind = MAILBOX_REPORTED, .client = job->client, .json = report},
-	             NULL);
+	if (job->client != 0)
+		mailbox_post(worker->mailbox,
+		             (struct mailbox_event){.kind = MAILBOX_REPORTED,
+		                                    .client = job->client,
+		                                    .json = report_failure_json(job->path, error)},
+		             NULL);
+	else if (remember_refusal(worker, job, error))
+		log_error(error);
 	if (job->client == 0)
 		mailbox_post(worker->mailbox,
 		             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS},
@@ -229,10 +243,23 @@ static void enter_trouble(struct worker *worker, const struct error *error)
 	worker->retry_ns = clock_monotonic_ns() + with_jitter(worker->backoff_ns);
 }
 
-static bool is_file_matter(enum result result)
+/* Whose fault is it: this file's (or its dataset's), or does nothing work? What the result leaves open,
+ * asking the sink again decides. */
+static bool is_file_matter(struct worker *worker, enum result result)
 {
-	return result == RESULT_INVALID || result == RESULT_CHANGED || result == RESULT_DISAGREES ||
-	       result == RESULT_REFUSED;
+	struct error ignored;
+	switch (result) {
+	case RESULT_INVALID:
+	case RESULT_CHANGED:
+	case RESULT_DISAGREES:
+	case RESULT_REFUSED:
+		return true;
+	case RESULT_IO:
+	case RESULT_CONFIG:
+		return worker->engine != NULL && ingest_recover(worker->engine, &ignored) == RESULT_OK;
+	default:
+		return false;
+	}
 }
 
 /* The engine has dropped what it held. What was the fault of one file must not hold up the others. */
@@ -242,18 +269,14 @@ static void handle_failure(struct worker *worker, struct mailbox_job *culprit, c
 		requeue_taken(worker);
 		return;
 	}
-	struct error recovery = {0};
-	bool is_file = is_file_matter(error->result);
-	/* A configuration that keeps the sink from us is everybody's matter, one that keeps a table from us
-	 * is not. */
-	if (error->result == RESULT_CONFIG && worker->engine != NULL)
-		is_file = ingest_recover(worker->engine, &recovery) == RESULT_OK;
-	if (culprit != NULL && is_file) {
-		refuse_job(worker, culprit, error);
-		requeue_taken(worker);
+	if (!is_file_matter(worker, error->result)) {
+		enter_trouble(worker, error);
 		return;
 	}
-	enter_trouble(worker, error);
+	if (culprit != NULL)
+		refuse_job(worker, culprit, error);
+	worker->is_cautious = culprit == NULL;
+	requeue_taken(worker);
 }
 
 /* Ends the trouble if it is over. */
@@ -283,13 +306,8 @@ static void flush(struct worker *worker)
 	struct mailbox_job *only = TAILQ_FIRST(&worker->taken);
 	if (only != NULL && TAILQ_NEXT(only, link) != NULL)
 		only = NULL;
-	if (ingest_flush(worker->engine, &error) != RESULT_OK) {
-		worker->is_cautious = only == NULL && is_file_matter(error.result);
-		if (worker->is_cautious)
-			requeue_taken(worker);
-		else
-			handle_failure(worker, only, &error);
-	}
+	if (ingest_flush(worker->engine, &error) != RESULT_OK)
+		handle_failure(worker, only, &error);
 	set_progress(worker, NULL);
 }
 
@@ -460,6 +478,7 @@ static void release(struct worker *worker)
 {
 	mailbox_close(worker->mailbox);
 	json_decref(worker->progress);
+	json_decref(worker->refusal);
 	pthread_cond_destroy(&worker->changed);
 	pthread_mutex_destroy(&worker->mutex);
 	pthread_mutex_destroy(&worker->state_mutex);
@@ -577,9 +596,10 @@ uint64_t worker_heartbeat(struct worker *worker)
 json_t *worker_status(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->mutex);
-	json_t *status = json_pack(
-	    "{s:I, s:O?, s:s?}", "queue", (json_int_t)mailbox_job_count(worker->mailbox), "progress",
-	    worker->progress, "trouble", worker->trouble[0] != '\0' ? worker->trouble : NULL);
+	json_t *status =
+	    json_pack("{s:I, s:O?, s:s?, s:O?}", "queue", (json_int_t)mailbox_job_count(worker->mailbox),
+	              "progress", worker->progress, "trouble",
+	              worker->trouble[0] != '\0' ? worker->trouble : NULL, "refused", worker->refusal);
 	pthread_mutex_unlock(&worker->mutex);
 	return status;
 }

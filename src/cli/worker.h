@@ -55,7 +55,7 @@ void worker_free(struct worker *worker); /* only after worker_stop() said true; 
 /* Grows whenever the thread gets on with something, or has nothing to do. */
 uint64_t worker_heartbeat(struct worker *worker);
 
-/* What it is doing, for `status`: {"queue", "file" or null, "progress" or null, "trouble" or null}. */
+/* What it is doing, for `status`: {"queue", "progress" or null, "trouble" or null, "refused" or null}. */
 json_t *worker_status(struct worker *worker);
 
 /* The state may be closed and opened again by the thread: readers hold it meanwhile. NULL: it is not open

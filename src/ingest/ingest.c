@@ -249,11 +249,23 @@ static void find_path(const struct ingest_file *file, char *path, size_t size)
 {
 	char link[32];
 	snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+	CLEANUP_FREE char *whole = file->in_drop ? realpath(file->path, NULL) : NULL;
 	ssize_t length = file->in_drop ? -1 : readlink(link, path, size - 1);
 	if (length > 0)
 		path[length] = '\0';
 	else
-		snprintf(path, size, "%s", file->path);
+		snprintf(path, size, "%s", whole != NULL ? whole : file->path);
+}
+
+/* The same file once more, before its first delivery has ended: two may not share one record. */
+static bool is_under_way(const struct ingest *ingest, const struct file_identity *identity)
+{
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
+	     delivery = delivery->next) {
+		if (file_identity_equal(&delivery->identity, identity))
+			return true;
+	}
+	return false;
 }
 
 /* *out is NULL when there is nothing to read. */
@@ -263,7 +275,10 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	char known_path[STATE_PATH_MAX + 1];
 	find_path(file, known_path, sizeof known_path);
 	struct delivery *delivery = NULL;
-	enum result result = delivery_find(&delivery, ingest->options.state, known_path, identity, error);
+	enum result result = is_under_way(ingest, identity) ? ingest_flush(ingest, error) : RESULT_OK;
+	if (result != RESULT_OK)
+		return result;
+	result = delivery_find(&delivery, ingest->options.state, known_path, identity, error);
 	if (result == RESULT_OK) {
 		delivery->in_drop = file->in_drop;
 		if (is_settled(delivery)) {
@@ -291,6 +306,19 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	return delivery->file != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
 }
 
+/* Begun before a restart under another configuration: what another dataset has of it says nothing about this
+ * one. */
+static void forget_progress(struct delivery_member *member)
+{
+	log_warning("a delivery was begun for another dataset; it is read from its start for '%s'",
+	            member->dataset->record.name);
+	member->mark.member.counts = (struct state_counts){0};
+	member->mark.member.status = STATE_STATUS_OPEN;
+	member->mark.member.bytes = 0;
+	member->resume_at = 0;
+	member->records = 0;
+}
+
 static enum result prepare_member(struct ingest *ingest, struct delivery *delivery,
                                   const struct source_member *member, const char *dataset,
                                   struct delivery_member **out, struct error *error)
@@ -304,6 +332,9 @@ static enum result prepare_member(struct ingest *ingest, struct delivery *delive
 		    delivery_member(delivery, ingest->options.state, member->index, member->name, out, error);
 	if (result == RESULT_OK)
 		result = open_dataset(ingest, dataset, &(*out)->dataset, error);
+	if (result == RESULT_OK && (*out)->mark.member.dataset != 0 &&
+	    (*out)->mark.member.dataset != (*out)->dataset->record.id)
+		forget_progress(*out);
 	return result;
 }
 
