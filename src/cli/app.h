@@ -19,7 +19,7 @@ struct app {
  * borrowed. */
 enum result app_open(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 
-/* The state alone, for a look at it; STATE_NOT_FOUND becomes RESULT_END. */
+/* The state alone, for a look at it. RESULT_END: there is none yet; the app is open all the same. */
 enum result app_open_state(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 void app_close(struct app *app);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "cli/app.h"
 #include "cli/command.h"
 #include "cli/query.h"
+#include "cli/upkeep.h"
 #include "status/control.h"
 
 struct checks {
@@ -43,18 +43,11 @@ static void check_directory(struct checks *checks, const char *name, const char 
 
 static void check_space(struct checks *checks, const struct config *config)
 {
-	struct statvfs status;
+	if (access(config->data, F_OK) != 0)
+		return;
 	struct error error = {0};
-	char message[ERROR_MESSAGE_MAX];
-	if (statvfs(config->data, &status) != 0)
-		return; /* it is still to be made */
-	uint64_t available = (uint64_t)status.f_bavail * status.f_frsize;
-	enum result result = RESULT_OK;
-	snprintf(message, sizeof message, "%llu MiB free", (unsigned long long)(available >> 20));
-	if (available < config->keep.min_free)
-		result = error_set(&error, RESULT_NO_SPACE, "%s, keep.min_free wants %llu MiB", message,
-		                   (unsigned long long)(config->keep.min_free >> 20));
-	add(checks, "space", result, &error, message);
+	add(checks, "space", upkeep_check_space(config, &error), &error,
+	    "more is free than keep.min_free wants");
 }
 
 static void check_sink(struct checks *checks, const struct config *config)
@@ -84,16 +77,14 @@ static void check_state(struct checks *checks, const struct config *config)
 		add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
 		return;
 	}
-	struct app app;
+	struct app app = {0};
 	if (result == RESULT_END)
 		result = app_open_state(&app, config, &error);
-	if (result == RESULT_END) {
+	if (result == RESULT_END)
 		add(checks, "state", RESULT_OK, NULL, "to be made");
-		return;
-	}
-	add(checks, "state", result, &error, "opens");
-	if (result == RESULT_OK)
-		app_close(&app);
+	else
+		add(checks, "state", result, &error, "opens");
+	app_close(&app);
 }
 
 static void print_checks(const json_t *lines)

@@ -60,7 +60,7 @@ static void print_report(struct session *session, json_t *report)
 	else if (!session->options->json && isatty(STDOUT_FILENO))
 		puts(line);
 	if (session->options->json) {
-		json_dumpf(report, stdout, JSON_COMPACT);
+		json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 		putchar('\n');
 		fflush(stdout);
 	}

@@ -76,7 +76,7 @@ void query_print_json(const json_t *lines)
 	json_t *line;
 	json_array_foreach(lines, index, line)
 	{
-		json_dumpf(line, stdout, JSON_COMPACT);
+		json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 		putchar('\n');
 	}
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,16 +15,13 @@
 #include "base/log.h"
 #include "cli/mailbox.h"
 #include "cli/report.h"
-#include "ingest/retire.h"
+#include "cli/upkeep.h"
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t HOUSEKEEPING_NS = 3600 * SECOND_NS;
 static const int64_t BACKOFF_FIRST_NS = SECOND_NS;
 static const int64_t BACKOFF_LAST_NS = 60 * SECOND_NS;
 static const int64_t FAILED_FILE_NS = 60 * SECOND_NS;
-
-/* Deliveries forgotten in one transaction of the housekeeping. */
-enum { EXPIRE_LIMIT = 1000 };
 
 struct worker {
 	struct app *app;
@@ -323,21 +319,6 @@ static enum result open_job(struct mailbox_job *job, struct error *error)
 	return error_set_errno(error, RESULT_INVALID, "'%s': cannot open", job->path);
 }
 
-static enum result check_space(const struct worker *worker, struct error *error)
-{
-	const struct config *config = worker->app->config;
-	struct statvfs status;
-	if (statvfs(config->data, &status) != 0)
-		return error_set_errno(error, RESULT_IO, "'%s'", config->data);
-	uint64_t available = (uint64_t)status.f_bavail * status.f_frsize;
-	if (available >= config->keep.min_free)
-		return RESULT_OK;
-	error_set(error, RESULT_NO_SPACE, "'%s': %llu MiB free, keep.min_free wants %llu MiB", config->data,
-	          (unsigned long long)(available >> 20), (unsigned long long)(config->keep.min_free >> 20));
-	error_hint(error, "free some space; files wait in the drop directory");
-	return RESULT_NO_SPACE;
-}
-
 static enum result run_dry(struct worker *worker, const struct ingest_file *file, struct error *error)
 {
 	struct ingest_options options = engine_options(worker, true);
@@ -362,7 +343,7 @@ static void run_job(struct worker *worker, struct mailbox_job *job)
 	enum result result = open_job(job, &error);
 	file.fd = job->fd;
 	if (result == RESULT_OK && job->client == 0)
-		result = check_space(worker, &error);
+		result = upkeep_check_space(worker->app->config, &error);
 	if (result == RESULT_OK)
 		result = job->dry_run ? run_dry(worker, &file, &error)
 		                      : ingest_read(worker->engine, &file, &error);
@@ -378,27 +359,12 @@ static void run_job(struct worker *worker, struct mailbox_job *job)
 
 static void expire(struct worker *worker)
 {
-	const struct config *config = worker->app->config;
-	struct error error;
-	int64_t now = clock_wall_ns();
-	if (retire_expire(config->done, config->keep.done_ns, now, &error) != RESULT_OK ||
-	    retire_expire(config->rejected, config->keep.rejected_ns, now, &error) != RESULT_OK)
+	struct error error = {0};
+	enum result result = upkeep_expire(worker->app, &error);
+	if (result == RESULT_STATE)
+		enter_trouble(worker, &error);
+	else if (result != RESULT_OK)
 		log_error(&error);
-	size_t expired = EXPIRE_LIMIT;
-	while (expired == EXPIRE_LIMIT && worker->app->state != NULL) {
-		size_t content = 0;
-		struct state_txn *txn = state_txn_begin_write(worker->app->state);
-		state_delivery_expire(txn, now - config->keep.history_ns, EXPIRE_LIMIT, &expired);
-		state_delivery_expire_content(txn, now - config->keep.history_ns, EXPIRE_LIMIT, &content);
-		struct state_error failure;
-		if (state_txn_commit(txn, &failure) != STATE_OK) {
-			dataset_state_error(&error, &failure, "cannot forget old deliveries");
-			enter_trouble(worker, &error);
-			return;
-		}
-		expired = content > expired ? content : expired;
-		beat(worker);
-	}
 }
 
 /* When the thread must look again even if nothing comes; 0: never. */

@@ -12,7 +12,7 @@
 #include "ingest/engine.h"
 #include "ingest/match.h"
 #include "ingest/member.h"
-#include "ingest/retire.h"
+#include "ingest/outcome.h"
 
 /* Each delivery under way may hold its reject file open. */
 enum { MAX_DELIVERIES = 256 };
@@ -124,88 +124,6 @@ static enum result ensure_connected(struct ingest *ingest, struct error *error)
 	return result;
 }
 
-static enum ingest_status report_status(enum state_status status)
-{
-	if (status == STATE_STATUS_DONE)
-		return INGEST_DONE;
-	return status == STATE_STATUS_REJECTED ? INGEST_REJECTED : INGEST_FAILED;
-}
-
-static void report_member(const struct ingest *ingest, const struct delivery *delivery, size_t index)
-{
-	const struct delivery_member *member = delivery->members[index];
-	const struct state_member *record = &member->mark.member;
-	struct ingest_report report = {
-	    .ticket = delivery->ticket,
-	    .is_last = index + 1 == delivery->member_count,
-	    .delivery = delivery->id,
-	    .file = delivery->file,
-	    .member = record->name[0] != '\0' ? record->name : NULL,
-	    .dataset = member->dataset != NULL ? member->dataset->record.name : NULL,
-	    .table = member->dataset != NULL ? member->dataset->options.table : NULL,
-	    .status = report_status(record->status),
-	    .bytes = record->bytes,
-	    .bytes_skipped = record->bytes_skipped,
-	    .counts = record->counts,
-	    .seconds = (double)record->busy_ns / 1e9,
-	    .reason = record->reason[0] != '\0' ? record->reason : NULL,
-	};
-	ingest->options.report(ingest->options.context, &report);
-}
-
-static void report_delivery(const struct ingest *ingest, const struct delivery *delivery)
-{
-	for (size_t i = 0; i < delivery->member_count; i++)
-		report_member(ingest, delivery, i);
-	if (delivery->member_count > 0)
-		return;
-	struct ingest_report report = {
-	    .ticket = delivery->ticket,
-	    .is_last = true,
-	    .delivery = delivery->id,
-	    .file = delivery->file,
-	    .status = report_status(delivery->record.status),
-	    .reason = delivery->record.reason,
-	};
-	ingest->options.report(ingest->options.context, &report);
-}
-
-/* Step 5: what the state says is ended leaves the drop directory. A failure costs nothing: the file is known.
- */
-static void retire(const struct ingest *ingest, const struct delivery *delivery)
-{
-	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
-		return;
-	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
-	struct error error = {0};
-	enum result result = RESULT_OK;
-	if (delivery->record.status == STATE_STATUS_REJECTED)
-		result = retire_reject(&file, ingest->options.rejected, delivery->record.reason, &error);
-	else if (ingest->options.on_done == INGEST_ARCHIVE)
-		result = retire_move(&file, ingest->options.done, &error);
-	else if (ingest->options.on_done == INGEST_DELETE)
-		result = retire_delete(&file, &error);
-	if (result != RESULT_OK)
-		log_error(&error);
-}
-
-static void finish_ended(struct ingest *ingest)
-{
-	struct delivery **link = &ingest->deliveries;
-	while (*link != NULL) {
-		struct delivery *delivery = *link;
-		if (!delivery->is_read) {
-			link = &delivery->next;
-			continue;
-		}
-		*link = delivery->next;
-		ingest->delivery_count--;
-		retire(ingest, delivery);
-		report_delivery(ingest, delivery);
-		delivery_free(delivery);
-	}
-}
-
 enum result ingest_flush(struct ingest *ingest, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);
@@ -215,7 +133,7 @@ enum result ingest_flush(struct ingest *ingest, struct error *error)
 		reset(ingest);
 		return result;
 	}
-	finish_ended(ingest);
+	outcome_finish(ingest);
 	return RESULT_OK;
 }
 
@@ -282,7 +200,7 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	if (result == RESULT_OK) {
 		delivery->in_drop = file->in_drop;
 		if (is_settled(delivery)) {
-			retire(ingest, delivery);
+			outcome_retire(ingest, delivery);
 			delivery_free(delivery);
 			*out = NULL;
 			return RESULT_OK;
@@ -405,8 +323,12 @@ static bool is_unchanged(const struct delivery *delivery, int fd)
 
 static enum result end_read(struct ingest *ingest, struct delivery *delivery, int fd, struct error *error)
 {
-	if (!is_unchanged(delivery, fd))
-		delivery_end(delivery, STATE_STATUS_FAILED, "the file changed while it was read");
+	static const char changed[] = "the file changed while it was read";
+	bool is_changed = !is_unchanged(delivery, fd);
+	for (size_t i = 0; is_changed && i < delivery->member_count; i++)
+		delivery_end_member(delivery->members[i], STATE_STATUS_FAILED, changed);
+	if (is_changed)
+		delivery_end(delivery, STATE_STATUS_FAILED, changed);
 	else if (delivery->record.status == STATE_STATUS_OPEN)
 		delivery_end(delivery, STATE_STATUS_DONE, "");
 	delivery->is_read = true;
@@ -432,7 +354,7 @@ static enum result hold(struct ingest *ingest, struct delivery *delivery, struct
 		link = &(*link)->next;
 	*link = delivery->next;
 	ingest->delivery_count--;
-	report_delivery(ingest, delivery);
+	outcome_report(ingest, delivery);
 	delivery_free(delivery);
 	return RESULT_INVALID;
 }

@@ -88,7 +88,8 @@ struct listing {
 	struct dataset_names names;
 	const struct state_delivery *delivery;
 	json_t *members; /* newest first */
-	size_t of_delivery;
+	size_t start;    /* where the members of the delivery go: the last before the first */
+	bool is_told;    /* a member ended as its delivery did */
 	bool has_failed;
 };
 
@@ -127,11 +128,11 @@ static bool add_member(void *context, const struct state_member *member)
 {
 	struct listing *listing = context;
 	const struct state_dataset *dataset = find_dataset(&listing->names, member->dataset);
-	listing->of_delivery++;
+	listing->is_told |= member->status == listing->delivery->status;
 	if (!is_wanted(listing, dataset))
 		return true;
-	listing->has_failed |=
-	    json_array_append_new(listing->members, describe(listing->delivery, member, dataset)) != 0;
+	listing->has_failed |= json_array_insert_new(listing->members, listing->start,
+	                                             describe(listing->delivery, member, dataset)) != 0;
 	return !listing->has_failed;
 }
 
@@ -139,11 +140,12 @@ static bool add_delivery(void *context, const struct state_delivery *delivery)
 {
 	struct listing *listing = context;
 	listing->delivery = delivery;
-	listing->of_delivery = 0;
+	listing->is_told = false;
+	listing->start = json_array_size(listing->members);
 	state_delivery_each_member(listing->txn, delivery->id, add_member, listing);
-	if (listing->of_delivery > 0 || !is_wanted(listing, NULL))
+	if (listing->is_told || !is_wanted(listing, NULL))
 		return !listing->has_failed;
-	/* Rejected before its first member, an unreadable archive say. */
+	/* It ended worse than its members, or before the first: an archive that is damaged, say. */
 	struct state_member none = {.status = delivery->status};
 	strcpy(none.reason, delivery->reason);
 	listing->has_failed |= json_array_append_new(listing->members, describe(delivery, &none, NULL)) != 0;

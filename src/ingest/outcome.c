@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/outcome.h"
+
+#include "base/log.h"
+#include "ingest/retire.h"
+
+static enum ingest_status report_status(enum state_status status)
+{
+	if (status == STATE_STATUS_DONE)
+		return INGEST_DONE;
+	return status == STATE_STATUS_REJECTED ? INGEST_REJECTED : INGEST_FAILED;
+}
+
+static void report_member(const struct ingest *ingest, const struct delivery *delivery, size_t index,
+                          bool is_last)
+{
+	const struct delivery_member *member = delivery->members[index];
+	const struct state_member *record = &member->mark.member;
+	struct ingest_report report = {
+	    .ticket = delivery->ticket,
+	    .is_last = is_last,
+	    .delivery = delivery->id,
+	    .file = delivery->file,
+	    .member = record->name[0] != '\0' ? record->name : NULL,
+	    .dataset = member->dataset != NULL ? member->dataset->record.name : NULL,
+	    .table = member->dataset != NULL ? member->dataset->options.table : NULL,
+	    .status = report_status(record->status),
+	    .bytes = record->bytes,
+	    .bytes_skipped = record->bytes_skipped,
+	    .counts = record->counts,
+	    .seconds = (double)record->busy_ns / 1e9,
+	    .reason = record->reason[0] != '\0' ? record->reason : NULL,
+	};
+	ingest->options.report(ingest->options.context, &report);
+}
+
+/* A delivery may end worse than its members: an archive that is damaged behind them, a file with none at all.
+ */
+static bool is_told_by_members(const struct delivery *delivery)
+{
+	bool is_told = delivery->record.status == STATE_STATUS_DONE && delivery->member_count > 0;
+	for (size_t i = 0; i < delivery->member_count; i++)
+		is_told |= delivery->members[i]->mark.member.status == delivery->record.status;
+	return is_told;
+}
+
+void outcome_report(const struct ingest *ingest, const struct delivery *delivery)
+{
+	bool is_told = is_told_by_members(delivery);
+	for (size_t i = 0; i < delivery->member_count; i++)
+		report_member(ingest, delivery, i, is_told && i + 1 == delivery->member_count);
+	if (is_told)
+		return;
+	struct ingest_report report = {
+	    .ticket = delivery->ticket,
+	    .is_last = true,
+	    .delivery = delivery->id,
+	    .file = delivery->file,
+	    .status = report_status(delivery->record.status),
+	    .reason = delivery->record.reason,
+	};
+	ingest->options.report(ingest->options.context, &report);
+}
+
+void outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
+{
+	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
+		return;
+	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
+	struct error error = {0};
+	enum result result = RESULT_OK;
+	if (delivery->record.status == STATE_STATUS_REJECTED)
+		result = retire_reject(&file, ingest->options.rejected, delivery->record.reason, &error);
+	else if (ingest->options.on_done == INGEST_ARCHIVE)
+		result = retire_move(&file, ingest->options.done, &error);
+	else if (ingest->options.on_done == INGEST_DELETE)
+		result = retire_delete(&file, &error);
+	if (result != RESULT_OK)
+		log_error(&error);
+}
+
+void outcome_finish(struct ingest *ingest)
+{
+	struct delivery **link = &ingest->deliveries;
+	while (*link != NULL) {
+		struct delivery *delivery = *link;
+		if (!delivery->is_read) {
+			link = &delivery->next;
+			continue;
+		}
+		*link = delivery->next;
+		ingest->delivery_count--;
+		outcome_retire(ingest, delivery);
+		outcome_report(ingest, delivery);
+		delivery_free(delivery);
+	}
+}
