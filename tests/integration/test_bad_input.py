@@ -5,7 +5,6 @@ import csv
 import gzip
 import os
 import random
-import shutil
 import subprocess
 import unittest
 import zipfile
@@ -273,49 +272,3 @@ class UnreachableServer(Case):
 
 # In a mount namespace of its own: a small disk, then the same one with room. Arguments: mount point, file to ingest,
 # program, data directory. The table is copied out before the disk vanishes with the namespace.
-FULL_DISK = r"""
-mount -t tmpfs -o size="$5" tmpfs "$1" || exit 99
-"$3" ingest --json --data "$4" -o keep.min_free=0 -o batch.rows=1000 "$2" >"$6/first.json" 2>"$6/first.err"
-echo $? >"$6/first.status"
-mount -t tmpfs -o remount,size=1g tmpfs "$1" || exit 98
-"$3" ingest --json --data "$4" -o keep.min_free=0 -o batch.rows=1000 "$2" >"$6/second.json" 2>"$6/second.err"
-echo $? >"$6/second.status"
-cp -r "$4" "$6/after"
-"""
-
-
-class FullDisk(LedgerChecks, SqliteSink, Case):
-    ROWS = 60_000
-
-    def setUp(self):
-        super().setUp()
-        self.unshare = [shutil.which("unshare"), "--user", "--map-root-user", "--mount"]
-        probe = subprocess.run([*self.unshare, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
-        if probe.returncode != 0:
-            self.skipTest("no small disk: user namespaces are not allowed here")
-        self.file = self.write("big.csv", "n,text\n" + "".join(f"{n},{'x' * 50}\n" for n in range(self.ROWS)))
-        self.mount = self.directory / "disk"
-        self.mount.mkdir()
-
-    def fill(self, size):
-        out = self.directory / f"out-{size}"
-        out.mkdir()
-        program = self.command("ingest")[0]
-        subprocess.run(
-            [*self.unshare, "sh", "-c", FULL_DISK, "sh", self.mount, self.file, program, self.mount / "data", size, out],
-            check=True,
-            timeout=120,
-        )
-        return out
-
-    def test_full_disk_is_reported_and_later_nothing_is_missing(self):
-        for size in ("256k", "1m", "2m", "4m"):
-            with self.subTest(size=size):
-                out = self.fill(size)
-                error = (out / "first.err").read_text()
-                self.assertIn((out / "first.status").read_text().strip(), (str(EXIT_SINK), str(EXIT_STATE)), error)
-                self.assert_one_line(error)
-                self.assertEqual((out / "second.status").read_text().strip(), "0", (out / "second.err").read_text())
-                self.data = out / "after"
-                self.assert_ledger_matches("big", self.ROWS)
-                self.assertEqual(self.query("SELECT count(DISTINCT n) FROM big"), [(self.ROWS,)])
