@@ -13,9 +13,9 @@ static const struct command *const COMMANDS[] = {
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 static const char COMMON_OPTIONS[] = "  -c CONF                the configuration file (else "
-                                     "$ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
+				     "$ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
 				     "  --data DIR             where drop/, done/, rejected/, state/ and "
-                                     "rows.db are (default ./rowsieve-data)\n"
+				     "rows.db are (default ./rowsieve-data)\n"
 				     "  -o SECTION.KEY=VALUE   sets one key of the configuration\n"
 				     "  --help, --version\n";
 

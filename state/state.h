@@ -8,16 +8,19 @@
  *
  * Tables (all integers in values little-endian, in keys big-endian so that keys sort by number):
  *
- *   meta      "format" -> u32; "state_id" -> 16 bytes; "secret" -> 32 bytes; "next_dataset", "next_run" ->
- * u32 dataset   name -> struct state_dataset                                     state_dataset.h schema
- * dataset u32, version u32 -> bytes of the program                 state_dataset.h manifest  dataset u32, run
- * u32 -> rows, kind, state, filter                state_run.h data      run u32, first digest's high word
- * u64, low word u64 -> packed sorted digests filter    run u32, piece u32 -> split-block Bloom filter pending
- * dataset u32 -> the one batch whose COMMIT is not known to have happened   state_batch.h delivery  id 16
- * bytes -> struct state_delivery                             state_delivery.h member    delivery id 16 bytes,
- * index u32 -> struct state_member history   started i64, delivery id -> nothing; the deliveries in order of
- * time file      device u64, inode u64 -> the newest delivery of that file content   dataset u32, digest of
- * the head 16 bytes, digest of all 16 bytes -> struct state_content
+ *   meta      "format" -> u32; "state_id" -> 16 bytes; "secret" -> 32 bytes;
+ *             "next_dataset", "next_run" -> u32
+ *   dataset   name -> struct state_dataset
+ *   schema    dataset u32, version u32 -> bytes of the program
+ *   manifest  dataset u32, run u32 -> rows, kind, state, filter (state_run.h)
+ *   data      run u32, first digest's high word u64, low word u64 -> packed sorted digests
+ *   filter    run u32, piece u32 -> split-block Bloom filter
+ *   pending   dataset u32 -> the one batch whose COMMIT is not known to have happened (state_batch.h)
+ *   delivery  id 16 bytes -> struct state_delivery
+ *   member    delivery id 16 bytes, index u32 -> struct state_member
+ *   history   started i64, delivery id -> nothing; the deliveries in order of time
+ *   file      device u64, inode u64 -> the newest delivery of that file
+ *   content   dataset u32, digest of the head 16 bytes, digest of all 16 bytes -> struct state_content
  *
  * Values begin with a version byte, but for those of meta, schema, data and filter. A decoder checks every
  * length: a damaged value is STATE_CORRUPT, never a crash.

@@ -13,7 +13,7 @@
  * B1  At most one record per dataset is pending; put over one is STATE_MISUSE (I2).
  * B2  A pending record is never changed: it is promoted whole or discarded whole.
  * B3  Promotion reads the record and nothing of the caller: the running program and a restart after a crash
- * call the same function.
+ *     call the same function.
  */
 
 /* How far the batch carries one member: the state_member as it will be, and the delivery's reject file

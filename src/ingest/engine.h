@@ -7,14 +7,15 @@
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
 #include "source/content.h"
+#include "source/record.h"
 
 /*
  * What the parts of ingest/ share.
  *
  * E1  All rows in `batch`, and all dirty members, belong to `current`.
  * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the
- * rows that were put into batches, rejected, or counted. E3  Nothing in here is needed after a failure:
- * engine state is dropped, and state and sink are asked again.
+ *     rows that were put into batches, rejected, or counted.
+ * E3  Nothing in here is needed after a failure: it is dropped, and state and sink are asked again.
  */
 struct ingest {
 	struct ingest_options options;
@@ -28,5 +29,13 @@ struct ingest {
 	bool is_connected;
 	int64_t progress_due_ns;
 };
+
+/* How the members of this engine's deliveries are parsed. */
+struct record_options engine_record_options(const struct ingest *ingest);
+
+/* The dataset that takes a member; RESULT_END: none does. */
+enum result engine_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
+                                const struct source *source, const struct source_member *member,
+                                char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
 
 #endif

@@ -278,7 +278,7 @@ static enum result read_members(struct ingest *ingest, struct delivery *delivery
 	enum result result;
 	while ((result = source_next(source, &member, error)) == RESULT_OK) {
 		char dataset[SCHEMA_NAME_MAX + 1];
-		result = member_dataset_name(ingest, delivery, source, &member, dataset, error);
+		result = engine_dataset_name(ingest, delivery, source, &member, dataset, error);
 		if (result == RESULT_END)
 			continue;
 		struct member_input input = {ingest, delivery, NULL, source, fd};

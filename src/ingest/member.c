@@ -7,11 +7,7 @@
 
 #include "base/clock.h"
 #include "ingest/commit.h"
-#include "ingest/match.h"
 #include "ingest/survey.h"
-
-/* Physical lines that one record may span; beyond them its quote counts as never closed. */
-enum { MAX_LINES = 1000 };
 
 static const int64_t PROGRESS_INTERVAL_NS = 100000000;
 
@@ -21,29 +17,6 @@ struct stream {
 	struct buffer head;
 	size_t head_used;
 };
-
-struct record_options member_record_options(const struct ingest *ingest)
-{
-	return (struct record_options){
-	    .delimiter = ',',
-	    .quote = '"',
-	    .max_field = ingest->options.max_field,
-	    .max_columns = ingest->options.max_columns,
-	    .max_lines = MAX_LINES,
-	};
-}
-
-enum result member_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
-                                const struct source *source, const struct source_member *member,
-                                char name[SCHEMA_NAME_MAX + 1], struct error *error)
-{
-	struct match_rules rules = {ingest->options.datasets, ingest->options.dataset_count,
-	                            ingest->options.create_unmatched};
-	if (delivery->dataset[0] != '\0')
-		return match_name(&rules, delivery->dataset, name, error);
-	struct match_member wanted = {member->title, source_is_archive(source)};
-	return match_member(&rules, &wanted, name, error);
-}
 
 static void report_progress(const struct member_input *input)
 {
@@ -330,7 +303,7 @@ static enum result remember_content(const struct member_input *input, struct err
 static enum result read_records(struct stream *stream, struct error *error)
 {
 	const struct member_input *input = stream->input;
-	struct record_options options = member_record_options(input->ingest);
+	struct record_options options = engine_record_options(input->ingest);
 	struct record_reader *reader;
 	content_reset(input->ingest->content);
 	enum result result = record_open(&reader, &options, stream_read, stream, error);

@@ -22,11 +22,4 @@ struct member_input {
  */
 enum result member_read(const struct member_input *input, struct error *error) WARN_UNUSED;
 
-/* The dataset that takes a member; RESULT_END: none does. */
-enum result member_dataset_name(const struct ingest *ingest, const struct delivery *delivery,
-                                const struct source *source, const struct source_member *member,
-                                char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
-
-struct record_options member_record_options(const struct ingest *ingest);
-
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/member.h"
 #include "schema/infer.h"
 #include "source/record.h"
 
@@ -42,7 +41,7 @@ static enum result walk_next(struct walk *walk, struct error *error)
 		if (result != RESULT_OK)
 			return result;
 		char name[SCHEMA_NAME_MAX + 1];
-		result = member_dataset_name(walk->survey->ingest, walk->survey->delivery, walk->source,
+		result = engine_dataset_name(walk->survey->ingest, walk->survey->delivery, walk->source,
 		                             &walk->member, name, error);
 		if (result == RESULT_OK && strcmp(name, walk->survey->dataset->record.name) == 0)
 			return RESULT_OK;
@@ -118,7 +117,7 @@ typedef enum result walk_fn(void *context, const struct record *header, struct r
 
 static enum result walk_member(struct walk *walk, walk_fn *each, void *context, struct error *error)
 {
-	struct record_options options = member_record_options(walk->survey->ingest);
+	struct record_options options = engine_record_options(walk->survey->ingest);
 	struct record_reader *reader;
 	enum result result = record_open(&reader, &options, walk_read, walk, error);
 	if (result != RESULT_OK)
