@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "sink/mysql_sink.h"
@@ -15,6 +19,20 @@ static enum result make_directories(const struct config *config, struct error *e
 		if (result != RESULT_OK)
 			return error->result = RESULT_STATE;
 	}
+	return RESULT_OK;
+}
+
+/* Root leaves no files of root's behind in somebody else's state: it becomes that somebody, for good. */
+static enum result become_owner(const char *state, struct error *error)
+{
+	struct stat status;
+	if (geteuid() != 0 || stat(state, &status) != 0 || status.st_uid == 0)
+		return RESULT_OK;
+	const struct passwd *owner = getpwuid(status.st_uid);
+	bool has_groups = owner != NULL ? initgroups(owner->pw_name, status.st_gid) == 0 : setgroups(0, NULL) == 0;
+	if (!has_groups || setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
+	    setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+		return error_set_errno(error, RESULT_STATE, "'%s': cannot become its owner", state);
 	return RESULT_OK;
 }
 
@@ -72,7 +90,9 @@ enum result app_make_sink(struct app *app, struct error *error)
 enum result app_open(struct app *app, const struct config *config, struct error *error)
 {
 	*app = (struct app){.config = config};
-	enum result result = make_directories(config, error);
+	enum result result = become_owner(config->state, error);
+	if (result == RESULT_OK)
+		result = make_directories(config, error);
 	if (result == RESULT_OK)
 		result = open_state(app, false, error);
 	if (result == RESULT_OK)
@@ -87,7 +107,9 @@ enum result app_open(struct app *app, const struct config *config, struct error 
 enum result app_open_state(struct app *app, const struct config *config, struct error *error)
 {
 	*app = (struct app){.config = config};
-	enum result result = make_datasets(app, error);
+	enum result result = become_owner(config->state, error);
+	if (result == RESULT_OK)
+		result = make_datasets(app, error);
 	if (result == RESULT_OK)
 		result = open_state(app, true, error);
 	if (result != RESULT_OK && result != RESULT_END)

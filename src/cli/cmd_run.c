@@ -112,6 +112,7 @@ static void on_reported(void *context, uint64_t client, const json_t *report)
 	char line[2 * ERROR_MESSAGE_MAX];
 	report_line(line, sizeof line, report);
 	log_info("%s", line);
+	sd_notifyf(0, "STATUS=%s", line);
 	if (client != 0)
 		control_send(daemon->control, client, json_incref((json_t *)report));
 }

@@ -114,12 +114,78 @@ static enum result open_dataset(struct ingest *ingest, const char *name, struct 
 	return RESULT_OK;
 }
 
+struct names {
+	char (*names)[STATE_NAME_MAX + 1];
+	size_t count;
+	bool is_out_of_memory;
+};
+
+static bool collect_name(void *context, const struct state_dataset *dataset)
+{
+	struct names *names = context;
+	void *grown = realloc(names->names, (names->count + 1) * sizeof *names->names);
+	if (grown == NULL) {
+		names->is_out_of_memory = true;
+		return false;
+	}
+	names->names = grown;
+	memcpy(names->names[names->count++], dataset->name, sizeof dataset->name);
+	return true;
+}
+
+/* Every dataset that the state knows; free names->names. */
+static enum result list_names(struct ingest *ingest, struct names *names, struct error *error)
+{
+	*names = (struct names){0};
+	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
+	state_dataset_each(txn, collect_name, names);
+	struct state_error failure;
+	enum result result = RESULT_OK;
+	if (names->is_out_of_memory)
+		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
+	else if (state_txn_failure(txn, &failure) != STATE_OK)
+		result = dataset_state_error(error, &failure, "cannot read the state");
+	state_txn_abort(txn);
+	if (result != RESULT_OK) {
+		free(names->names);
+		names->names = NULL;
+	}
+	return result;
+}
+
+static bool has_pending(struct ingest *ingest, const struct dataset *dataset)
+{
+	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
+	struct state_pending pending;
+	bool is_there = state_batch_pending(txn, dataset->record.id, &pending) == STATE_OK;
+	state_txn_abort(txn);
+	return is_there;
+}
+
+/* Progress and rejects of a delivery are known only when the batch that carries them is settled. A dataset that cannot be
+ * settled says so when its turn comes. */
+static enum result settle_pending(struct ingest *ingest, const char *name, struct error *error)
+{
+	struct dataset *dataset;
+	enum result result = open_dataset(ingest, name, &dataset, error);
+	if (result == RESULT_OK && has_pending(ingest, dataset))
+		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
+	return result == RESULT_DISAGREES || result == RESULT_CONFIG ? RESULT_OK : result;
+}
+
 static enum result ensure_connected(struct ingest *ingest, struct error *error)
 {
 	if (ingest->is_connected || ingest->options.dry_run)
 		return RESULT_OK;
 	struct sink *sink = ingest->options.sink;
-	enum result result = sink->interface->connect(sink, error);
+	struct names names;
+	enum result result = list_names(ingest, &names, error);
+	if (result != RESULT_OK)
+		return result;
+	result = sink->interface->connect(sink, error);
+	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
+		result = settle_pending(ingest, names.names[i], error);
+	free(names.names);
 	ingest->is_connected = result == RESULT_OK;
 	return result;
 }
@@ -237,23 +303,27 @@ static void forget_progress(struct delivery_member *member)
 	member->records = 0;
 }
 
+/* In this order: contact comes before the reject file is cut to its live length, which only an agreement makes certain. */
 static enum result prepare_member(struct ingest *ingest, struct delivery *delivery,
-                                  const struct source_member *member, const char *dataset,
+                                  const struct source_member *member, const char *name,
                                   struct delivery_member **out, struct error *error)
 {
-	enum result result = RESULT_OK;
-	if (delivery->rejects == NULL && !ingest->options.dry_run)
-		result = rejects_open(&delivery->rejects, ingest->options.rejected, delivery->id,
+	const struct ingest_options *options = &ingest->options;
+	struct dataset *dataset;
+	enum result result = open_dataset(ingest, name, &dataset, error);
+	if (result == RESULT_OK && !options->dry_run)
+		result = dataset_contact(dataset, options->state, options->sink, error);
+	if (result == RESULT_OK && !options->dry_run && delivery->rejects == NULL)
+		result = rejects_open(&delivery->rejects, options->rejected, delivery->id,
 		                      delivery->record.rejects_length, error);
 	if (result == RESULT_OK)
-		result =
-		    delivery_member(delivery, ingest->options.state, member->index, member->name, out, error);
-	if (result == RESULT_OK)
-		result = open_dataset(ingest, dataset, &(*out)->dataset, error);
-	if (result == RESULT_OK && (*out)->mark.member.dataset != 0 &&
-	    (*out)->mark.member.dataset != (*out)->dataset->record.id)
+		result = delivery_member(delivery, options->state, member->index, member->name, out, error);
+	if (result != RESULT_OK)
+		return result;
+	(*out)->dataset = dataset;
+	if ((*out)->mark.member.dataset != 0 && (*out)->mark.member.dataset != dataset->record.id)
 		forget_progress(*out);
-	return result;
+	return RESULT_OK;
 }
 
 /* A member that cannot be taken ends as rejected, with the delivery; its neighbours are still read. */
@@ -366,11 +436,11 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 		return error_set_errno(error, RESULT_IO, "'%s'", file->path);
 	struct file_identity identity = file_identity_of(&status);
 	struct delivery *delivery = NULL;
-	enum result result = begin(ingest, file, &identity, &delivery, error);
+	enum result result = ensure_connected(ingest, error);
+	if (result == RESULT_OK)
+		result = begin(ingest, file, &identity, &delivery, error);
 	if (result == RESULT_OK && delivery == NULL)
 		return RESULT_END;
-	if (result == RESULT_OK)
-		result = ensure_connected(ingest, error);
 	if (result == RESULT_OK)
 		result = read_source(ingest, delivery, file->fd, error);
 	if (result != RESULT_OK) {
@@ -380,25 +450,6 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 	if (delivery->member_count == 0 && delivery->record.status == STATE_STATUS_OPEN)
 		return hold(ingest, delivery, error);
 	return end_read(ingest, delivery, file->fd, error);
-}
-
-struct names {
-	char (*names)[STATE_NAME_MAX + 1];
-	size_t count;
-	bool is_out_of_memory;
-};
-
-static bool collect_name(void *context, const struct state_dataset *dataset)
-{
-	struct names *names = context;
-	void *grown = realloc(names->names, (names->count + 1) * sizeof *names->names);
-	if (grown == NULL) {
-		names->is_out_of_memory = true;
-		return false;
-	}
-	names->names = grown;
-	memcpy(names->names[names->count++], dataset->name, sizeof dataset->name);
-	return true;
 }
 
 static enum result recover_dataset(struct ingest *ingest, const char *name, struct error *error)
@@ -417,17 +468,9 @@ static enum result recover_dataset(struct ingest *ingest, const char *name, stru
 enum result ingest_recover(struct ingest *ingest, struct error *error)
 {
 	struct names names = {0};
-	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
-	state_dataset_each(txn, collect_name, &names);
-	struct state_error failure;
-	enum result result = RESULT_OK;
-	if (names.is_out_of_memory)
-		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
-	else if (state_txn_failure(txn, &failure) != STATE_OK)
-		result = dataset_state_error(error, &failure, "cannot read the state");
-	state_txn_abort(txn);
+	enum result result = ensure_connected(ingest, error);
 	if (result == RESULT_OK)
-		result = ensure_connected(ingest, error);
+		result = list_names(ingest, &names, error);
 	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
 		result = recover_dataset(ingest, names.names[i], error);
 	free(names.names);

@@ -356,11 +356,7 @@ static enum result read_stream(struct stream *stream, struct error *error)
 enum result member_read(const struct member_input *input, struct error *error)
 {
 	int64_t started = clock_monotonic_ns();
-	struct ingest *ingest = input->ingest;
-	struct dataset *dataset = input->member->dataset;
-	enum result result = make_current(ingest, dataset, error);
-	if (result == RESULT_OK && !ingest->options.dry_run)
-		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
+	enum result result = make_current(input->ingest, input->member->dataset, error);
 	if (result != RESULT_OK)
 		return result;
 	struct stream stream = {.input = input};

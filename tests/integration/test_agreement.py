@@ -124,20 +124,3 @@ class AgreementWithSqlite(AgreementTests, SqliteSink, Case):
 
 class AgreementWithMariaDB(AgreementTests, MysqlSink, Case):
     pass
-
-
-class ChangedSink(MysqlSink, Case):
-    def test_dataset_with_state_does_not_change_its_sink_by_itself(self):
-        to_mysql = self.options
-        self.options = []
-        path = self.write("x.csv", FIRST)
-        self.ingest(path, dataset="t")
-        self.options = to_mysql
-        done = self.rowsieve("ingest", "--json", "--dataset", "t", path, status=EXIT_DELIVERY)
-        self.assert_one_line(
-            done.stderr, "its rows are in sqlite, the configuration says mysql", "rowsieve rebuild t --refeed"
-        )
-        self.assertEqual(self.table_size("t"), 0)
-        self.options = []
-        [report] = self.ingest(path, dataset="t")
-        self.assert_counts(report, rows=2, duplicate=2)
