@@ -27,7 +27,7 @@ class FullDisk(LedgerChecks, SqliteSink, Case):
         self.unshare = [shutil.which("unshare"), *as_root, "--mount"]
         probe = subprocess.run([*self.unshare, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
         if probe.returncode != 0:
-            self.skipTest("no small disk: user namespaces are not allowed here")
+            self.skipTest("no small disk: this user may not mount one here")
         self.file = self.write("big.csv", "n,text\n" + "".join(f"{n},{'x' * 50}\n" for n in range(self.ROWS)))
         self.mount = self.directory / "disk"
         self.mount.mkdir()
