@@ -2,7 +2,7 @@
 #include "cli/progress.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,6 +20,15 @@ void progress_clear(struct progress *progress)
 	if (progress->width > 0)
 		fprintf(stderr, "\r%*s\r", progress->width, "");
 	progress->width = 0;
+}
+
+/* One less than the terminal has, so that the line does not wrap. */
+static int line_limit(void)
+{
+	struct winsize size;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2)
+		return 79;
+	return size.ws_col - 1;
 }
 
 void progress_draw(struct progress *progress, const json_t *state)
@@ -46,7 +55,9 @@ void progress_draw(struct progress *progress, const json_t *state)
 	    file != NULL ? file_base_name(file) : "", filled, "####################", BAR_WIDTH - filled, "",
 	    100 * part, (double)position * rate / 1e6, number_of(state, "rows") * rate,
 	    number_of(state, "new"), number_of(state, "duplicate"), left);
+	if (length > line_limit())
+		length = line_limit();
 	int blank = progress->width > length ? progress->width - length : 0;
-	fprintf(stderr, "\r%s%*s", line, blank, "");
+	fprintf(stderr, "\r%.*s%*s", length, line, blank, "");
 	progress->width = length;
 }

@@ -197,9 +197,13 @@ class Daemon:
             )
 
     def is_ready(self):
+        return self.notifies(b"READY=1")
+
+    def notifies(self, start):
+        """Does the next notification have a line that begins so?"""
         self.notifications.settimeout(0.1)
         with contextlib.suppress(TimeoutError):
-            return b"READY=1" in self.notifications.recv(65536).split(b"\n")
+            return any(line.startswith(start) for line in self.notifications.recv(65536).split(b"\n"))
 
     def wait_until(self, predicate, what, deadline=DEADLINE):
         """wait_until(), as long as the daemon lives."""

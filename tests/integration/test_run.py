@@ -5,8 +5,9 @@ import json
 import os
 import random
 import signal
+import unittest.mock
 
-from rowsieve_test import EXIT_DELIVERY, EXIT_OK, Case, LedgerChecks, SqliteSink, csv_text, parse_objects
+from rowsieve_test import EXIT_DELIVERY, EXIT_OK, Case, LedgerChecks, SqliteSink, csv_text, parse_objects, wait_until
 
 STOP_SECONDS = 2.0
 
@@ -266,3 +267,23 @@ class Keeping(RunCase):
             daemon.wait_until(lambda: self.table_size(later) == 1, "the later file was taken, which comes after x.csv")
             self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(sorted(report["dataset"] for report in self.history()), ["x", "y", "z"])
+
+
+class Notifications(RunCase):
+    """What the service manager hears."""
+
+    def test_watchdog_is_fed_while_there_is_nothing_to_do(self):
+        with unittest.mock.patch.dict(os.environ, WATCHDOG_USEC="400000"):
+            daemon = self.daemon()
+        for _ in range(3):
+            daemon.wait_until(lambda: daemon.notifies(b"WATCHDOG=1"), "the watchdog was fed")
+
+    def test_status_tells_of_the_last_delivery(self):
+        daemon = self.daemon()
+        self.deliver("x.csv", "a\n1\n")
+        daemon.wait_until(lambda: daemon.notifies(b"STATUS='"), "the delivery was told")
+
+    def test_stopping_is_announced(self):
+        daemon = self.daemon()
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: daemon.notifies(b"STOPPING=1"), "the end was announced")
