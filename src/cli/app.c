@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "ingest/batch.h"
 #include "sink/mysql_sink.h"
 #include "sink/sqlite_sink.h"
 
@@ -29,7 +30,8 @@ static enum result become_owner(const char *state, struct error *error)
 	if (geteuid() != 0 || stat(state, &status) != 0 || status.st_uid == 0)
 		return RESULT_OK;
 	const struct passwd *owner = getpwuid(status.st_uid);
-	bool has_groups = owner != NULL ? initgroups(owner->pw_name, status.st_gid) == 0 : setgroups(0, NULL) == 0;
+	bool has_groups =
+	    owner != NULL ? initgroups(owner->pw_name, status.st_gid) == 0 : setgroups(0, NULL) == 0;
 	if (!has_groups || setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
 	    setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
 		return error_set_errno(error, RESULT_STATE, "'%s': cannot become its owner", state);
@@ -126,6 +128,11 @@ void app_close(struct app *app)
 	*app = (struct app){0};
 }
 
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 struct ingest_options app_ingest_options(const struct app *app)
 {
 	static const enum ingest_on_done on_done[] = {
@@ -134,6 +141,8 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    [CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
 	};
 	const struct config *config = app->config;
+	/* Half of the memory is for the batch; the other half holds a record in the making and what libraries need. */
+	uint64_t share = config->memory / 4;
 	return (struct ingest_options){
 	    .state = app->state,
 	    .sink = app->sink,
@@ -143,8 +152,8 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    .on_done = on_done[config->on_done],
 	    .done = config->done,
 	    .rejected = config->rejected,
-	    .batch_rows = config->batch.rows,
-	    .batch_bytes = config->batch.bytes,
+	    .batch_rows = lesser(config->batch.rows, share / BATCH_ROW_COST),
+	    .batch_bytes = lesser(config->batch.bytes, share),
 	    .max_field = config->limits.max_field,
 	    .max_columns = config->limits.max_columns,
 	    .limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},

@@ -39,6 +39,12 @@ struct batch {
 	struct batch_memory *memory;
 };
 
+/* Memory that a row takes in a batch beside its canonical form, in bytes. */
+enum {
+	BATCH_ROW_COST =
+	    sizeof(struct batch_row) + sizeof(struct state_digest) + sizeof(struct slice) + sizeof(bool)
+};
+
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry) WARN_UNUSED;
 void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
