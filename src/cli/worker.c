@@ -147,7 +147,7 @@ static enum result open_engine(struct worker *worker, struct error *error)
 	struct ingest_options options = engine_options(worker, false);
 	if (result == RESULT_OK)
 		result = ingest_open(&worker->engine, &options, error);
-	return result == RESULT_OK ? ingest_recover(worker->engine, error) : result;
+	return result == RESULT_OK ? ingest_recover(worker->engine, true, error) : result;
 }
 
 static void set_trouble(struct worker *worker, const char *text)
@@ -252,7 +252,7 @@ static bool is_file_matter(struct worker *worker, enum result result)
 		return true;
 	case RESULT_IO:
 	case RESULT_CONFIG:
-		return worker->engine != NULL && ingest_recover(worker->engine, &ignored) == RESULT_OK;
+		return worker->engine != NULL && ingest_recover(worker->engine, false, &ignored) == RESULT_OK;
 	default:
 		return false;
 	}
@@ -280,7 +280,7 @@ static bool recover(struct worker *worker)
 {
 	struct error error = {0};
 	enum result result =
-	    worker->engine == NULL ? open_engine(worker, &error) : ingest_recover(worker->engine, &error);
+	    worker->engine == NULL ? open_engine(worker, &error) : ingest_recover(worker->engine, true, &error);
 	if (result != RESULT_OK) {
 		enter_trouble(worker, &error);
 		return false;

@@ -424,7 +424,7 @@ static enum result hold(struct ingest *ingest, struct delivery *delivery, struct
 		link = &(*link)->next;
 	*link = delivery->next;
 	ingest->delivery_count--;
-	outcome_report(ingest, delivery);
+	outcome_report(ingest, delivery, false);
 	delivery_free(delivery);
 	return RESULT_INVALID;
 }
@@ -452,27 +452,26 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 	return end_read(ingest, delivery, file->fd, error);
 }
 
-static enum result recover_dataset(struct ingest *ingest, const char *name, struct error *error)
+static enum result recover_dataset(struct ingest *ingest, const char *name, bool is_loud, struct error *error)
 {
 	struct dataset *dataset;
 	enum result result = open_dataset(ingest, name, &dataset, error);
 	if (result == RESULT_OK)
 		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
-	if (result == RESULT_DISAGREES || result == RESULT_CONFIG) {
+	bool is_stopped = result == RESULT_DISAGREES || result == RESULT_CONFIG;
+	if (is_stopped && is_loud)
 		log_error(error);
-		return RESULT_OK;
-	}
-	return result;
+	return is_stopped ? RESULT_OK : result;
 }
 
-enum result ingest_recover(struct ingest *ingest, struct error *error)
+enum result ingest_recover(struct ingest *ingest, bool is_loud, struct error *error)
 {
 	struct names names = {0};
 	enum result result = ensure_connected(ingest, error);
 	if (result == RESULT_OK)
 		result = list_names(ingest, &names, error);
 	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
-		result = recover_dataset(ingest, names.names[i], error);
+		result = recover_dataset(ingest, names.names[i], is_loud, error);
 	free(names.names);
 	if (result != RESULT_OK)
 		reset(ingest);

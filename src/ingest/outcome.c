@@ -12,13 +12,14 @@ static enum ingest_status report_status(enum state_status status)
 }
 
 static void report_member(const struct ingest *ingest, const struct delivery *delivery, size_t index,
-                          bool is_last)
+                          bool is_last, bool is_left)
 {
 	const struct delivery_member *member = delivery->members[index];
 	const struct state_member *record = &member->mark.member;
 	struct ingest_report report = {
 	    .ticket = delivery->ticket,
 	    .is_last = is_last,
+	    .is_left = is_left,
 	    .delivery = delivery->id,
 	    .file = delivery->file,
 	    .member = record->name[0] != '\0' ? record->name : NULL,
@@ -44,16 +45,17 @@ static bool is_told_by_members(const struct delivery *delivery)
 	return is_told;
 }
 
-void outcome_report(const struct ingest *ingest, const struct delivery *delivery)
+void outcome_report(const struct ingest *ingest, const struct delivery *delivery, bool is_left)
 {
 	bool is_told = is_told_by_members(delivery);
 	for (size_t i = 0; i < delivery->member_count; i++)
-		report_member(ingest, delivery, i, is_told && i + 1 == delivery->member_count);
+		report_member(ingest, delivery, i, is_told && i + 1 == delivery->member_count, is_left);
 	if (is_told)
 		return;
 	struct ingest_report report = {
 	    .ticket = delivery->ticket,
 	    .is_last = true,
+	    .is_left = is_left,
 	    .delivery = delivery->id,
 	    .file = delivery->file,
 	    .status = report_status(delivery->record.status),
@@ -62,10 +64,10 @@ void outcome_report(const struct ingest *ingest, const struct delivery *delivery
 	ingest->options.report(ingest->options.context, &report);
 }
 
-void outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
+bool outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
 {
 	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
-		return;
+		return true;
 	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
 	struct error error = {0};
 	enum result result = RESULT_OK;
@@ -77,6 +79,7 @@ void outcome_retire(const struct ingest *ingest, const struct delivery *delivery
 		result = retire_delete(&file, &error);
 	if (result != RESULT_OK)
 		log_error(&error);
+	return result == RESULT_OK;
 }
 
 void outcome_finish(struct ingest *ingest)
@@ -90,8 +93,7 @@ void outcome_finish(struct ingest *ingest)
 		}
 		*link = delivery->next;
 		ingest->delivery_count--;
-		outcome_retire(ingest, delivery);
-		outcome_report(ingest, delivery);
+		outcome_report(ingest, delivery, !outcome_retire(ingest, delivery));
 		delivery_free(delivery);
 	}
 }

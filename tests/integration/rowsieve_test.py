@@ -16,6 +16,7 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -190,20 +191,25 @@ class Daemon:
             os.unlink(path)
         self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notifications.bind(path)
-        self.notifications.settimeout(DEADLINE)
+        self.notified = []
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
         with open(self.log, "ab") as log:
             self.process = case.start(
                 "run", "-o", "settle=50ms", *arguments, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": path}
             )
 
+    def listen(self):
+        """Takes in every notification: like the service manager, so that the daemon never waits for its listener."""
+        while message := self.notifications.recv(65536):
+            self.notified += message.split(b"\n")
+
     def is_ready(self):
         return self.notifies(b"READY=1")
 
     def notifies(self, start):
-        """Does the next notification have a line that begins so?"""
-        self.notifications.settimeout(0.1)
-        with contextlib.suppress(TimeoutError):
-            return any(line.startswith(start) for line in self.notifications.recv(65536).split(b"\n"))
+        """Has there been a notification with a line that begins so?"""
+        return any(line.startswith(start) for line in list(self.notified))
 
     def wait_until(self, predicate, what, deadline=DEADLINE):
         """wait_until(), as long as the daemon lives."""
@@ -237,6 +243,8 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.notifications.shutdown(socket.SHUT_RD)
+        self.listener.join()
         self.notifications.close()
 
 
