@@ -33,6 +33,7 @@ enum ingest_status {
 struct ingest_report {
 	uint64_t ticket; /* of the file it belongs to */
 	bool is_last;    /* of that file */
+	bool is_left;    /* it has ended, but could not leave the drop directory: give it in again later */
 	struct id delivery;
 	const char *file;    /* as given */
 	const char *member;  /* NULL for a plain file */
