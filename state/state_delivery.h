@@ -30,6 +30,7 @@ struct state_delivery {
 	int64_t started_ns;
 	int64_t finished_ns; /* 0 while open */
 	enum state_status status;
+	bool in_drop;            /* it was taken from the drop directory, which it leaves at its end */
 	uint64_t rejects_length; /* bytes of its reject file that belong to live batches (I4) */
 	char reason[STATE_TEXT_MAX + 1];
 };

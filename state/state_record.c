@@ -74,6 +74,7 @@ void state_record_put_delivery(struct state_encoder *encoder, const struct state
 	state_codec_put_i64(encoder, delivery->started_ns);
 	state_codec_put_i64(encoder, delivery->finished_ns);
 	put_status(encoder, delivery->status);
+	state_codec_put_u64(encoder, delivery->in_drop);
 	state_codec_put_u64(encoder, delivery->rejects_length);
 	state_codec_put_text(encoder, delivery->reason, STATE_TEXT_MAX);
 }
@@ -89,6 +90,7 @@ void state_record_get_delivery(struct state_decoder *decoder, struct state_deliv
 	delivery->started_ns = state_codec_get_i64(decoder);
 	delivery->finished_ns = state_codec_get_i64(decoder);
 	delivery->status = get_status(decoder);
+	delivery->in_drop = state_codec_get_u64(decoder) != 0;
 	delivery->rejects_length = state_codec_get_u64(decoder);
 	state_codec_get_text(decoder, delivery->reason, STATE_TEXT_MAX);
 }

@@ -214,12 +214,14 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 	struct state_txn *txn = state_txn_begin_write(state);
 	struct state_pending pending;
 	bool has_pending = state_batch_pending(txn, dataset->record.id, &pending) == STATE_OK;
+	bool is_taken_back = false;
 	if (is_batch(head, dataset->record.seq, dataset->record.batch_id)) {
 		if (!has_pending) {
 			state_txn_abort(txn);
 			return RESULT_OK;
 		}
 		state_batch_discard(txn, dataset->record.id);
+		is_taken_back = dataset->promotion_due;
 	} else if (has_pending && is_batch(head, pending.seq, pending.batch_id)) {
 		state_batch_promote(txn, dataset->record.id);
 	} else {
@@ -230,7 +232,13 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 	}
 	state_dataset_get(txn, dataset->record.name, &dataset->record);
 	dataset->promotion_due = false;
-	return commit(txn, "cannot settle the pending batch", error);
+	enum result result = commit(txn, "cannot settle the pending batch", error);
+	/* Its COMMIT was confirmed and the table has lost it since: what was read on the strength of it falls too (I3). */
+	if (result == RESULT_OK && is_taken_back)
+		return error_set(error, RESULT_UNREACHABLE,
+		                 "table '%s' fell back behind a batch that it had confirmed",
+		                 dataset->record.table);
+	return result;
 }
 
 static enum result judge(struct dataset *dataset, struct state *state, struct sink *sink, struct error *error)
@@ -257,7 +265,7 @@ static bool has_batch(const struct dataset *dataset, struct state *state)
 	return !is_none;
 }
 
-/* A table was announced, nothing was ever stored, and the configuration has changed since: begin anew. */
+/* A table was announced but never made, and the configuration has changed since: begin anew. */
 static enum result forget_announcement(struct dataset *dataset, struct error *error)
 {
 	struct schema *schema = schema_new();
@@ -277,13 +285,18 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 	int64_t now = clock_monotonic_ns();
 	if (dataset->is_judged && now - dataset->contacted_ns < CONTACT_INTERVAL_NS)
 		return RESULT_OK;
-	enum result result = check_configuration(dataset, sink, error);
-	if (result == RESULT_DISAGREES && !has_batch(dataset, state))
-		return forget_announcement(dataset, error);
+	struct sink_presence presence;
+	struct error change = {0};
+	enum result agreed = check_configuration(dataset, sink, &change);
+	enum result result = sink->interface->inspect(sink, dataset->options.table, &presence, error);
 	if (result != RESULT_OK)
 		return result;
-	struct sink_presence presence;
-	result = sink->interface->inspect(sink, dataset->record.table, &presence, error);
+	if (agreed == RESULT_DISAGREES && !presence.has_head && !has_batch(dataset, state))
+		return forget_announcement(dataset, error);
+	if (agreed != RESULT_OK) {
+		*error = change;
+		return agreed;
+	}
 	if (result == RESULT_OK)
 		result = check_presence(dataset, state, sink, &presence, error);
 	if (result != RESULT_OK)

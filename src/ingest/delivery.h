@@ -31,8 +31,8 @@ struct delivery {
 	char *file;                        /* the path as it was given, for people */
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
 	uint64_t ticket;
-	bool in_drop;
 	bool is_recorded;                 /* the state has the record */
+	bool is_superseded;               /* begun for another dataset than the configuration says now */
 	bool is_read;                     /* to its end, whatever that was */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */

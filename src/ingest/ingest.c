@@ -225,7 +225,7 @@ static bool is_settled(const struct delivery *delivery)
 {
 	bool has_ended =
 	    delivery->record.status == STATE_STATUS_DONE || delivery->record.status == STATE_STATUS_REJECTED;
-	return delivery->in_drop && has_ended && !is_read_too_soon(delivery);
+	return delivery->record.in_drop && has_ended && !is_read_too_soon(delivery);
 }
 
 /* The whole path, for the history: a client's file was opened in another directory than ours. */
@@ -252,6 +252,24 @@ static bool is_under_way(const struct ingest *ingest, const struct file_identity
 	return false;
 }
 
+/* A batch that is still pending may carry the delivery's progress: then nothing is known of it yet. */
+static enum result find_delivery(struct ingest *ingest, struct delivery **out, const char *path,
+                                 const struct file_identity *identity, struct error *error)
+{
+	struct state *state = ingest->options.state;
+	enum result result = delivery_find(out, state, path, identity, error);
+	if (result != RESULT_OK || (*out)->record.status != STATE_STATUS_OPEN || ingest->options.dry_run)
+		return result;
+	delivery_free(*out);
+	result = RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && i < ingest->dataset_count; i++) {
+		struct dataset *dataset = ingest->datasets[i];
+		if (!dataset->promotion_due && has_pending(ingest, dataset))
+			result = dataset_contact(dataset, state, ingest->options.sink, error);
+	}
+	return result == RESULT_OK ? delivery_find(out, state, path, identity, error) : result;
+}
+
 /* *out is NULL when there is nothing to read. */
 static enum result begin(struct ingest *ingest, const struct ingest_file *file,
                          const struct file_identity *identity, struct delivery **out, struct error *error)
@@ -262,25 +280,24 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	enum result result = is_under_way(ingest, identity) ? ingest_flush(ingest, error) : RESULT_OK;
 	if (result != RESULT_OK)
 		return result;
-	result = delivery_find(&delivery, ingest->options.state, known_path, identity, error);
-	if (result == RESULT_OK) {
-		delivery->in_drop = file->in_drop;
-		if (is_settled(delivery)) {
-			outcome_retire(ingest, delivery);
-			delivery_free(delivery);
-			*out = NULL;
-			return RESULT_OK;
-		}
-		if (delivery->record.status != STATE_STATUS_OPEN || ingest->options.dry_run) {
-			delivery_free(delivery);
-			result = RESULT_END;
-		}
+	result = find_delivery(ingest, &delivery, known_path, identity, error);
+	if (result == RESULT_OK && file->in_drop && is_settled(delivery)) {
+		outcome_retire(ingest, delivery);
+		delivery_free(delivery);
+		*out = NULL;
+		return RESULT_OK;
+	}
+	bool is_resumed = result == RESULT_OK && delivery->record.status == STATE_STATUS_OPEN &&
+	                  delivery->record.in_drop == file->in_drop && !ingest->options.dry_run;
+	if (result == RESULT_OK && !is_resumed) {
+		delivery_free(delivery);
+		result = RESULT_END;
 	}
 	if (result == RESULT_END)
 		result = delivery_new(&delivery, known_path, identity, error);
 	if (result != RESULT_OK)
 		return result;
-	delivery->in_drop = file->in_drop;
+	delivery->record.in_drop = file->in_drop;
 	delivery->ticket = file->ticket;
 	delivery->file = strdup(file->path);
 	snprintf(delivery->dataset, sizeof delivery->dataset, "%s",
@@ -288,19 +305,6 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	append(ingest, delivery);
 	*out = delivery;
 	return delivery->file != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
-}
-
-/* Begun before a restart under another configuration: what another dataset has of it says nothing about this
- * one. */
-static void forget_progress(struct delivery_member *member)
-{
-	log_warning("a delivery was begun for another dataset; it is read from its start for '%s'",
-	            member->dataset->record.name);
-	member->mark.member.counts = (struct state_counts){0};
-	member->mark.member.status = STATE_STATUS_OPEN;
-	member->mark.member.bytes = 0;
-	member->resume_at = 0;
-	member->records = 0;
 }
 
 /* In this order: contact comes before the reject file is cut to its live length, which only an agreement makes certain. */
@@ -321,8 +325,10 @@ static enum result prepare_member(struct ingest *ingest, struct delivery *delive
 	if (result != RESULT_OK)
 		return result;
 	(*out)->dataset = dataset;
-	if ((*out)->mark.member.dataset != 0 && (*out)->mark.member.dataset != dataset->record.id)
-		forget_progress(*out);
+	uint32_t begun_for = (*out)->mark.member.dataset;
+	delivery->is_superseded = begun_for != 0 && begun_for != dataset->record.id;
+	if (delivery->is_superseded)
+		return error_set(error, RESULT_CHANGED, "'%s' was begun for another dataset", delivery->file);
 	return RESULT_OK;
 }
 
@@ -341,6 +347,29 @@ static enum result read_member(const struct member_input *input, struct error *e
 	return RESULT_OK;
 }
 
+/* A member that no dataset takes, or more than one: other files of an archive are none of our business, but a table keeps
+ * the delivery from being done, so that it is taken as soon as a dataset is there for it. */
+static enum result pass_over(struct ingest *ingest, struct delivery *delivery, const struct source *source,
+                             const struct source_member *member, const struct error *ambiguity)
+{
+	if (ambiguity == NULL && source_is_archive(source) && !match_is_table(member->title))
+		return RESULT_OK;
+	char reason[ERROR_MESSAGE_MAX];
+	snprintf(reason, sizeof reason, "%s",
+	         ambiguity != NULL ? ambiguity->message : "it matches no dataset");
+	struct delivery_member *held;
+	struct error error;
+	enum result result =
+	    delivery_member(delivery, ingest->options.state, member->index, member->name, &held, &error);
+	if (result != RESULT_OK)
+		return result;
+	delivery_end_member(held, STATE_STATUS_FAILED, reason);
+	held->is_dirty = false; /* it may not go into another dataset's batch (E1); end_read() sees to it */
+	if (delivery->record.status != STATE_STATUS_REJECTED)
+		delivery_end(delivery, STATE_STATUS_FAILED, reason);
+	return RESULT_OK;
+}
+
 static enum result read_members(struct ingest *ingest, struct delivery *delivery, struct source *source,
                                 int fd, struct error *error)
 {
@@ -349,8 +378,13 @@ static enum result read_members(struct ingest *ingest, struct delivery *delivery
 	while ((result = source_next(source, &member, error)) == RESULT_OK) {
 		char dataset[SCHEMA_NAME_MAX + 1];
 		result = engine_dataset_name(ingest, delivery, source, &member, dataset, error);
-		if (result == RESULT_END)
+		if (result == RESULT_END || result == RESULT_CONFIG) {
+			result = pass_over(ingest, delivery, source, &member,
+			                   result == RESULT_CONFIG ? error : NULL);
+			if (result != RESULT_OK)
+				return result;
 			continue;
+		}
 		struct member_input input = {ingest, delivery, NULL, source, fd};
 		if (result == RESULT_OK)
 			result = prepare_member(ingest, delivery, &member, dataset, &input.member, error);
@@ -395,8 +429,18 @@ static enum result end_read(struct ingest *ingest, struct delivery *delivery, in
 {
 	static const char changed[] = "the file changed while it was read";
 	bool is_changed = !is_unchanged(delivery, fd);
-	for (size_t i = 0; is_changed && i < delivery->member_count; i++)
-		delivery_end_member(delivery->members[i], STATE_STATUS_FAILED, changed);
+	bool is_failed = is_changed || delivery->record.status == STATE_STATUS_FAILED;
+	/* Marks of members of several datasets may not go into one batch (E1). */
+	enum result result = is_failed ? commit_batch(ingest, error) : RESULT_OK;
+	if (result != RESULT_OK) {
+		reset(ingest);
+		return result;
+	}
+	for (size_t i = 0; i < delivery->member_count; i++) {
+		if (is_changed)
+			delivery_end_member(delivery->members[i], STATE_STATUS_FAILED, changed);
+		delivery->members[i]->is_dirty |= delivery->members[i]->dataset == NULL;
+	}
 	if (is_changed)
 		delivery_end(delivery, STATE_STATUS_FAILED, changed);
 	else if (delivery->record.status == STATE_STATUS_OPEN)
@@ -406,24 +450,61 @@ static enum result end_read(struct ingest *ingest, struct delivery *delivery, in
 		return ingest->delivery_count < MAX_DELIVERIES ? RESULT_OK : ingest_flush(ingest, error);
 	error_set(error, RESULT_INVALID, "%s", delivery->record.reason);
 	struct error failure;
-	enum result result = ingest_flush(ingest, &failure);
+	result = ingest_flush(ingest, &failure);
 	if (result == RESULT_OK)
 		return RESULT_INVALID;
 	*error = failure;
 	return result;
 }
 
-/* No dataset takes it: nothing is remembered, so that it is taken as soon as one does. */
-static enum result hold(struct ingest *ingest, struct delivery *delivery, struct error *error)
+/* No dataset takes any of it. */
+static bool is_held(const struct delivery *delivery)
 {
-	error_set(error, RESULT_INVALID, "'%s' matches no dataset", delivery->file);
-	error_hint(error, "add a dataset whose files match it, or set unmatched = \"create\"");
-	delivery_end(delivery, STATE_STATUS_FAILED, error->message);
+	for (size_t i = 0; i < delivery->member_count; i++) {
+		if (delivery->members[i]->dataset != NULL)
+			return false;
+	}
+	return delivery->record.status != STATE_STATUS_REJECTED;
+}
+
+static void take_out(struct ingest *ingest, struct delivery *delivery)
+{
 	struct delivery **link = &ingest->deliveries;
 	while (*link != delivery)
 		link = &(*link)->next;
 	*link = delivery->next;
 	ingest->delivery_count--;
+}
+
+/* Begun before a restart, under a configuration that gave it to another dataset: what that one has of it is settled, and
+ * says nothing about this one, which reads it as a delivery of its own. */
+static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
+{
+	enum result result = commit_batch(ingest, error);
+	delivery_end(delivery, STATE_STATUS_FAILED, "the configuration gives it to another dataset now");
+	for (size_t i = 0; i < delivery->member_count; i++)
+		delivery->members[i]->is_dirty = false;
+	delivery->is_read = true;
+	if (result == RESULT_OK)
+		result = commit_settle(ingest, error);
+	if (result != RESULT_OK) {
+		reset(ingest);
+		return result;
+	}
+	take_out(ingest, delivery);
+	delivery_free(delivery);
+	return RESULT_OK;
+}
+
+/* No dataset takes it: nothing is remembered, so that it is taken as soon as one does. */
+static enum result hold(struct ingest *ingest, struct delivery *delivery, struct error *error)
+{
+	const char *reason = delivery->record.reason;
+	error_set(error, RESULT_INVALID, "'%s': %s", delivery->file,
+	          reason[0] != '\0' ? reason : "it matches no dataset");
+	error_hint(error, "add a dataset whose files match it, or set unmatched = \"create\"");
+	delivery_end(delivery, STATE_STATUS_FAILED, error->message);
+	take_out(ingest, delivery);
 	outcome_report(ingest, delivery, false);
 	delivery_free(delivery);
 	return RESULT_INVALID;
@@ -443,11 +524,15 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 		return RESULT_END;
 	if (result == RESULT_OK)
 		result = read_source(ingest, delivery, file->fd, error);
+	if (result == RESULT_CHANGED && delivery->is_superseded) {
+		result = abandon(ingest, delivery, error);
+		return result == RESULT_OK ? ingest_read(ingest, file, error) : result;
+	}
 	if (result != RESULT_OK) {
 		reset(ingest);
 		return result;
 	}
-	if (delivery->member_count == 0 && delivery->record.status == STATE_STATUS_OPEN)
+	if (is_held(delivery))
 		return hold(ingest, delivery, error);
 	return end_read(ingest, delivery, file->fd, error);
 }

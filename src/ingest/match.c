@@ -38,6 +38,12 @@ static size_t stem_length(const char *title, bool *is_csv)
 	return (size_t)(dot - title);
 }
 
+bool match_is_table(const char *title)
+{
+	const char *dot = strrchr(title, '.');
+	return dot != NULL && (strcasecmp(dot, ".csv") == 0 || strcasecmp(dot, ".tsv") == 0);
+}
+
 static enum result name_after(const struct match_member *member, char name[SCHEMA_NAME_MAX + 1],
                               struct error *error)
 {

@@ -22,6 +22,9 @@ struct match_member {
 enum result match_member(const struct match_rules *rules, const struct match_member *member,
                          char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
 
+/* Does the title say that it is a table, .csv or .tsv? */
+bool match_is_table(const char *title);
+
 /* By name (a subdirectory of the drop directory, --dataset). RESULT_END: there is no such dataset and none is
  * made. */
 enum result match_name(const struct match_rules *rules, const char *wanted, char name[SCHEMA_NAME_MAX + 1],

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistr.h>
 
 #include "base/clock.h"
 #include "ingest/commit.h"
@@ -232,20 +231,6 @@ static enum result fit_schema(const struct member_input *input, const struct rec
 	return extend_schema(input, schema, has_rows, error);
 }
 
-static enum result check_header(const struct record *header, struct error *error)
-{
-	if (header->fault != RECORD_WHOLE)
-		return error_set(error, RESULT_INVALID, "header: %s", record_fault_text(header->fault));
-	for (size_t i = 0; i < header->field_count; i++) {
-		struct slice name = header->fields[i];
-		if (u8_check((const uint8_t *)name.data, name.length) != NULL)
-			return error_set(error, RESULT_INVALID, "header: field %zu is not UTF-8", i + 1);
-	}
-	if (header->field_count == 0)
-		return error_set(error, RESULT_INVALID, "header: the first line is blank");
-	return RESULT_OK;
-}
-
 static enum result take_rows(const struct member_input *input, struct record_reader *reader,
                              struct error *error)
 {
@@ -253,8 +238,9 @@ static enum result take_rows(const struct member_input *input, struct record_rea
 	enum result result = record_next(reader, &header, error);
 	if (result != RESULT_OK)
 		return result;
-	input->member->mark.member.bytes = header.end;
-	result = check_header(&header, error);
+	if (input->member->resume_at == 0)
+		input->member->mark.member.bytes = header.end;
+	result = engine_check_header(&header, error);
 	bool has_rows = false;
 	if (result == RESULT_OK)
 		result = fit_schema(input, &header, &has_rows, error);

@@ -66,7 +66,8 @@ void outcome_report(const struct ingest *ingest, const struct delivery *delivery
 
 bool outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
 {
-	if (!delivery->in_drop || delivery->record.status == STATE_STATUS_FAILED || ingest->options.dry_run)
+	if (!delivery->record.in_drop || delivery->record.status == STATE_STATUS_FAILED ||
+	    ingest->options.dry_run)
 		return true;
 	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
 	struct error error = {0};

@@ -124,13 +124,15 @@ static enum result walk_member(struct walk *walk, walk_fn *each, void *context, 
 		return result;
 	struct record header;
 	result = record_next(reader, &header, error);
-	/* A member whose header is broken teaches nothing; its own turn will reject it. */
-	if (result == RESULT_OK && header.fault == RECORD_WHOLE && header.field_count > 0)
+	if (result == RESULT_OK)
+		result = engine_check_header(&header, error);
+	if (result == RESULT_OK)
 		result = each(context, &header, reader, error);
 	record_close(reader);
 	return result == RESULT_END ? RESULT_OK : result;
 }
 
+/* What is wrong with a member teaches nothing about the others; its own turn will reject it. */
 static enum result walk_members(const struct survey *survey, walk_fn *each, void *context,
                                 struct error *error)
 {
@@ -139,9 +141,13 @@ static enum result walk_members(const struct survey *survey, walk_fn *each, void
 	if (result != RESULT_OK)
 		return result;
 	do {
+		bool is_the_one = walk.member.index == survey->index;
 		result = walk_member(&walk, each, context, error);
-		if (result == RESULT_OK)
-			result = walk_next(&walk, error);
+		if (result != RESULT_OK && (result != RESULT_INVALID || is_the_one))
+			break;
+		result = walk_next(&walk, error);
+		if (result == RESULT_INVALID)
+			result = RESULT_END;
 	} while (result == RESULT_OK);
 	source_close(walk.source);
 	return result == RESULT_END ? RESULT_OK : result;
@@ -154,14 +160,25 @@ struct learning {
 	bool has_rows;
 };
 
+/* On a copy first: a header that cannot be taken must leave no columns behind. */
 static enum result learn_header(void *context, const struct record *header, struct record_reader *reader,
                                 struct error *error)
 {
 	struct learning *learning = context;
 	size_t added;
 	(void)reader;
-	return schema_extend(learning->schema, learning->spec, header->fields, header->field_count, &added,
-	                     error);
+	struct schema *trial = schema_copy(learning->schema);
+	if (trial == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	enum result result =
+	    schema_extend(trial, learning->spec, header->fields, header->field_count, &added, error);
+	if (result == RESULT_OK) {
+		struct schema learned = *trial;
+		*trial = *learning->schema;
+		*learning->schema = learned;
+	}
+	schema_free(trial);
+	return result;
 }
 
 static enum result learn_values(void *context, const struct record *header, struct record_reader *reader,

@@ -117,3 +117,55 @@ class Twice(LedgerChecks, SqliteSink, Case):
         for report in reports:
             self.assertEqual(report["rows"], ROWS // 10)
             self.assert_balanced(report)
+
+
+class Archives(LedgerChecks, SqliteSink, Case):
+    """One zip, several datasets; what concerns one member must not concern the others."""
+
+    def archive(self, **members):
+        path = self.directory / "x.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name.replace("_csv", ".csv").replace("_md", ".md"), content)
+        return path
+
+    def configure(self, text):
+        self.options = ["-c", str(self.write("rowsieve.conf", text))]
+
+    def test_table_that_no_dataset_takes_is_held_and_taken_later(self):
+        path = self.archive(a_csv=numbered(3), b_csv=numbered(4), readme_md="text\n")
+        self.configure('dataset "a" { files = { "a*.csv" } }\n')
+        done = self.rowsieve("ingest", "--json", path, status=EXIT_DELIVERY)
+        statuses = {report["member"]: report["status"] for report in parse_objects(done.stdout)}
+        self.assertEqual(statuses, {"a.csv": "done", "b.csv": "failed"})
+        self.configure('dataset "a" { files = { "a*.csv" } }\ndataset "b" { files = { "b*.csv" } }\n')
+        self.rowsieve("ingest", path)
+        self.assert_ledger_matches("a", 3)
+        self.assert_ledger_matches("b", 4)
+
+    def test_held_archive_stays_in_the_drop_directory(self):
+        self.configure('on_done = "delete"\ndataset "a" { files = { "a*.csv" } }\n')
+        daemon = self.daemon()
+        target = self.deliver("x.zip", self.archive(a_csv=numbered(3), b_csv=numbered(4)).read_bytes())
+        daemon.wait_until(lambda: any(report["status"] == "failed" for report in self.history()), "it was held")
+        self.assertTrue(target.exists())
+        self.assert_ledger_matches("a", 3)
+
+    def test_bad_member_teaches_its_neighbours_nothing(self):
+        names = "n,text," + "x" * 70
+        path = self.archive(a_csv=numbered(3), b_csv=names + "\n1,one,1\n", c_csv=b"n,text,caf\xe9\n1,one,1\n")
+        done = self.rowsieve("ingest", "--json", "--dataset", "t", path, status=EXIT_DELIVERY)
+        statuses = {report["member"]: report["status"] for report in parse_objects(done.stdout)}
+        self.assertEqual(statuses, {"a.csv": "done", "b.csv": "rejected", "c.csv": "rejected"})
+        self.assertEqual(list(self.column_types("t")), ["n", "text"])
+        self.assert_ledger_matches("t", 3)
+
+    def test_file_taken_by_hand_for_another_dataset_is_still_taken_from_the_drop_directory(self):
+        self.drop.mkdir(parents=True)
+        target = self.drop / "a.csv"
+        target.write_text(numbered(3))
+        self.ingest(target, dataset="z")
+        daemon = self.daemon()
+        daemon.wait_until(lambda: not target.exists(), "it was taken")
+        self.assert_ledger_matches("a", 3)
+        self.assert_ledger_matches("z", 3)
