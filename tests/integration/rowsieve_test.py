@@ -243,9 +243,10 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.notifications.shutdown(socket.SHUT_RD)
-        self.listener.join()
-        self.notifications.close()
+        if self.listener.is_alive():
+            self.notifications.shutdown(socket.SHUT_RD)
+            self.listener.join()
+            self.notifications.close()
 
 
 class SqliteSink:
