@@ -94,19 +94,25 @@ static json_t *find_delivery(const struct answer_source *source, const struct fi
 	return json_null();
 }
 
-/* The subdirectory of the drop directory that the file is in, or NULL. */
-static const char *subdirectory_of(const char *drop, const char *path, char name[SCHEMA_NAME_MAX + 1])
+/* What stands behind the drop directory in the path, newly allocated; NULL for a file outside of it. */
+static char *path_in_drop(const char *drop, const char *path)
 {
 	CLEANUP_FREE char *whole = realpath(path, NULL);
 	CLEANUP_FREE char *whole_drop = realpath(drop, NULL);
 	size_t length = whole_drop != NULL ? strlen(whole_drop) : 0;
 	if (whole == NULL || length == 0 || strncmp(whole, whole_drop, length) != 0 || whole[length] != '/')
 		return NULL;
-	const char *first = whole + length + 1;
-	const char *slash = strchr(first, '/');
-	if (slash == NULL || slash - first > SCHEMA_NAME_MAX)
+	return strdup(whole + length + 1);
+}
+
+/* The subdirectory of the drop directory that the file is in, or NULL. */
+static const char *subdirectory_of(const char *drop, const char *path, char name[SCHEMA_NAME_MAX + 1])
+{
+	CLEANUP_FREE char *inner = path_in_drop(drop, path);
+	const char *slash = inner != NULL ? strchr(inner, '/') : NULL;
+	if (slash == NULL || slash - inner > SCHEMA_NAME_MAX)
 		return NULL;
-	snprintf(name, SCHEMA_NAME_MAX + 1, "%.*s", (int)(slash - first), first);
+	snprintf(name, SCHEMA_NAME_MAX + 1, "%.*s", (int)(slash - inner), inner);
 	return name;
 }
 
@@ -121,20 +127,34 @@ static enum result match_file(const struct answer_source *source, const char *pa
 	return match_member(source->rules, &member, name, error);
 }
 
+/* Does what keeps the daemon from its work keep this file waiting too? */
+static bool explain_trouble(const struct answer_source *source, const char *path, char *line, size_t size)
+{
+	CLEANUP_FREE char *inner = path_in_drop(source->config->drop, path);
+	if (source->worker == NULL || inner == NULL)
+		return false;
+	json_t *status = worker_status(source->worker);
+	const char *trouble = json_string_value(json_object_get(status, "trouble"));
+	if (trouble != NULL)
+		snprintf(line, size, "waiting: %s", trouble);
+	json_decref(status);
+	return trouble != NULL;
+}
+
 /* Why nothing keeps the file from being taken, or what does; one line. */
 static void explain_match(const struct answer_source *source, const char *path, char *line, size_t size)
 {
 	char name[SCHEMA_NAME_MAX + 1];
 	struct error error = {0};
 	enum result result = match_file(source, path, name, &error);
-	if (result == RESULT_OK)
-		snprintf(line, size, "ready: dataset '%s' takes it%s", name,
-		         source->worker != NULL ? "" : "; no daemon is running");
-	else if (result == RESULT_END)
+	if (result == RESULT_END)
 		snprintf(line, size,
 		         "held: no dataset's files match it, unless it is an archive whose members do");
-	else
+	else if (result != RESULT_OK)
 		snprintf(line, size, "held: %s", error.message);
+	else if (!explain_trouble(source, path, line, size))
+		snprintf(line, size, "ready: dataset '%s' takes it%s", name,
+		         source->worker != NULL ? "" : "; no daemon is running");
 }
 
 static void explain_delivery(const json_t *delivery, char *line, size_t size)
@@ -162,18 +182,13 @@ static json_t *find_former(const struct answer_source *source, const char *path)
 /* The daemon tried it and will again: why it was not taken. */
 static bool explain_refusal(const struct answer_source *source, const char *path, char *line, size_t size)
 {
-	if (source->worker == NULL)
+	char reason[ERROR_MESSAGE_MAX];
+	CLEANUP_FREE char *inner = path_in_drop(source->config->drop, path);
+	CLEANUP_FREE char *submitted = inner != NULL ? file_join(source->config->drop, inner) : NULL;
+	if (source->worker == NULL || submitted == NULL || !worker_refusal(source->worker, submitted, reason))
 		return false;
-	json_t *status = worker_status(source->worker);
-	const json_t *refused = json_object_get(status, "refused");
-	const char *file = json_string_value(json_object_get(refused, "file"));
-	CLEANUP_FREE char *whole = realpath(path, NULL);
-	CLEANUP_FREE char *whole_refused = file != NULL ? realpath(file, NULL) : NULL;
-	bool is_it = whole != NULL && whole_refused != NULL && strcmp(whole, whole_refused) == 0;
-	if (is_it)
-		snprintf(line, size, "waiting: %s", json_string_value(json_object_get(refused, "reason")));
-	json_decref(status);
-	return is_it;
+	snprintf(line, size, "waiting: %s", reason);
+	return true;
 }
 
 static json_t *explain(const struct answer_source *source, const char *path)

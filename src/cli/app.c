@@ -5,12 +5,18 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "ingest/batch.h"
 #include "sink/mysql_sink.h"
 #include "sink/sqlite_sink.h"
+
+/* A daemon that reloads, or a command that only looks, lets go of the state within this. */
+static const int64_t HELD_PATIENCE_NS = 2000000000;
+static const struct timespec HELD_STEP = {.tv_nsec = 20000000};
 
 static enum result make_directories(const struct config *config, struct error *error)
 {
@@ -42,7 +48,11 @@ static enum result open_state(struct app *app, bool must_exist, struct error *er
 {
 	struct state_options options = {.directory = app->config->state, .must_exist = must_exist};
 	struct state_error failure;
-	enum state_result opened = state_open(&app->state, &options, &failure);
+	int64_t deadline = clock_monotonic_ns() + HELD_PATIENCE_NS;
+	enum state_result opened;
+	while ((opened = state_open(&app->state, &options, &failure)) == STATE_HELD &&
+	       clock_monotonic_ns() < deadline)
+		nanosleep(&HELD_STEP, NULL);
 	if (opened == STATE_OK)
 		return RESULT_OK;
 	if (opened == STATE_NOT_FOUND)
@@ -94,16 +104,33 @@ enum result app_open(struct app *app, const struct config *config, struct error 
 	*app = (struct app){.config = config};
 	enum result result = become_owner(config->state, error);
 	if (result == RESULT_OK)
-		result = make_directories(config, error);
-	if (result == RESULT_OK)
-		result = open_state(app, false, error);
-	if (result == RESULT_OK)
 		result = make_datasets(app, error);
 	if (result == RESULT_OK)
-		result = app_make_sink(app, error);
+		result = app_open_stores(app, error);
 	if (result != RESULT_OK)
 		app_close(app);
 	return result;
+}
+
+enum result app_open_stores(struct app *app, struct error *error)
+{
+	enum result result = make_directories(app->config, error);
+	if (result == RESULT_OK)
+		result = open_state(app, false, error);
+	if (result == RESULT_OK)
+		result = app_make_sink(app, error);
+	if (result != RESULT_OK)
+		app_close_stores(app);
+	return result;
+}
+
+void app_close_stores(struct app *app)
+{
+	if (app->sink != NULL)
+		app->sink->interface->close(app->sink);
+	state_close(app->state);
+	app->sink = NULL;
+	app->state = NULL;
 }
 
 enum result app_open_state(struct app *app, const struct config *config, struct error *error)
@@ -121,9 +148,7 @@ enum result app_open_state(struct app *app, const struct config *config, struct 
 
 void app_close(struct app *app)
 {
-	if (app->sink != NULL)
-		app->sink->interface->close(app->sink);
-	state_close(app->state);
+	app_close_stores(app);
 	free(app->datasets);
 	*app = (struct app){0};
 }

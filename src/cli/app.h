@@ -19,6 +19,11 @@ struct app {
  * borrowed. */
 enum result app_open(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 
+/* State and sink of an open app: closed, and opened again after a failure. Configuration and datasets stay
+ * what and where they are. */
+enum result app_open_stores(struct app *app, struct error *error) WARN_UNUSED;
+void app_close_stores(struct app *app);
+
 /* The state alone, for a look at it. RESULT_END: there is none yet; the app is open all the same. */
 enum result app_open_state(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 void app_close(struct app *app);

@@ -55,7 +55,7 @@ static void check_sink(struct checks *checks, const struct config *config)
 	struct app app = {.config = config};
 	struct error error = {0};
 	enum result result = RESULT_OK;
-	if (config->sink == CONFIG_SINK_SQLITE && access(config->data, F_OK) != 0) {
+	if (config->sink == CONFIG_SINK_SQLITE && access(config->sqlite_path, F_OK) != 0) {
 		add(checks, "sink", RESULT_OK, NULL, "sqlite, to be made");
 		return;
 	}

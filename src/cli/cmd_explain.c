@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cli/command.h"
 #include "cli/query.h"
 
-/* As the history has it: whole, and without links on the way to a file that may be gone. */
-static json_t *make_request(const char *path)
-{
-	const char *name = file_base_name(path);
-	CLEANUP_FREE char *parent = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
-	CLEANUP_FREE char *directory = parent != NULL ? realpath(parent, NULL) : NULL;
-	CLEANUP_FREE char *whole = directory != NULL ? file_join(directory, name) : NULL;
-	return json_pack("{s:s, s:s}", "command", "explain", "file", whole != NULL ? whole : path);
-}
-
 static enum result run(const struct options *options, int *exit_status, struct error *error)
 {
+	CLEANUP_FREE char *path = query_whole_path(options->arguments[0]);
+	if (path == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	json_t *lines;
-	enum result result = query_run(options, make_request(options->arguments[0]), &lines, error);
+	enum result result =
+	    query_run(options, json_pack("{s:s, s:s}", "command", "explain", "file", path), &lines, error);
 	if (result != RESULT_OK)
 		return result;
 	*exit_status = 0;

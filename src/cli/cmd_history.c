@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <string.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/query.h"
@@ -31,9 +33,14 @@ static void print_member(const json_t *member)
 static enum result run(const struct options *options, int *exit_status, struct error *error)
 {
 	const char *filter = options->argument_count > 0 ? options->arguments[0] : NULL;
+	bool is_path = filter != NULL && strchr(filter, '/') != NULL;
+	CLEANUP_FREE char *path = is_path ? query_whole_path(filter) : NULL;
+	if (is_path && path == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	json_t *lines;
 	enum result result = query_run(
-	    options, json_pack("{s:s, s:s?}", "command", "history", "filter", filter), &lines, error);
+	    options, json_pack("{s:s, s:s?}", "command", "history", "filter", is_path ? path : filter),
+	    &lines, error);
 	if (result != RESULT_OK)
 		return result;
 	*exit_status = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,21 +166,29 @@ static enum result ask_daemon(struct session *session, int socket_fd, const char
 {
 	const struct options *options = session->options;
 	struct control_reader reader = {.fd = socket_fd};
-	json_t *request = json_pack("{s:s, s:s, s:s?, s:b}", "command", "ingest", "file", path, "dataset",
+	char name[4 * PATH_MAX]; /* for reading: what is read is the descriptor */
+	error_quote(name, sizeof name, path);
+	json_t *request = json_pack("{s:s, s:s, s:s?, s:b}", "command", "ingest", "file", name, "dataset",
 	                            options->dataset, "dry_run", options->dry_run);
 	enum result result = request == NULL
-	                         ? error_set(error, RESULT_INVALID, "'%s': the name is not UTF-8", path)
+	                         ? error_set(error, RESULT_INVALID, "'%s': cannot make the request", path)
 	                         : control_ask(socket_fd, request, fd, error);
 	json_decref(request);
 	json_t *line;
 	while (result == RESULT_OK && (result = control_receive(&reader, &line, error)) == RESULT_OK) {
 		json_t *exit_status = json_object_get(line, "exit_status");
 		json_t *progress = json_object_get(line, "progress");
+		const char *refusal = json_string_value(json_object_get(line, "error"));
 		if (exit_status != NULL) {
 			add_exit_status(session, (int)json_integer_value(exit_status));
 			json_decref(line);
 			control_reader_close(&reader);
 			return RESULT_OK;
+		}
+		if (refusal != NULL) {
+			result = error_set(error, RESULT_INVALID, "'%s': %s", path, refusal);
+			json_decref(line);
+			break;
 		}
 		if (progress != NULL) {
 			if (!options->json)
@@ -195,8 +204,7 @@ static enum result ask_daemon(struct session *session, int socket_fd, const char
 	return error->result;
 }
 
-static enum result ingest_remotely(struct session *session, const struct config *config, int first_socket,
-                                   struct error *error)
+static void ingest_remotely(struct session *session, const struct config *config, int first_socket)
 {
 	int socket_fd = first_socket;
 	for (int i = 0; i < session->options->argument_count; i++) {
@@ -204,22 +212,17 @@ static enum result ingest_remotely(struct session *session, const struct config 
 		CLEANUP_FD int fd = -1;
 		struct error failure = {0};
 		enum result result = open_file(path, &fd, &failure);
-		if (result != RESULT_OK) {
-			fail_file(session, path, &failure);
-			continue;
-		}
-		if (socket_fd < 0)
-			result = control_connect(config->socket_path, &socket_fd, error);
-		if (result == RESULT_OK)
-			result = ask_daemon(session, cleanup_steal_fd(&socket_fd), path, fd, error);
+		if (result == RESULT_OK && socket_fd < 0)
+			result = control_connect(config->socket_path, &socket_fd, &failure);
 		if (result == RESULT_END)
-			return error_set(error, RESULT_HELD, "the running rowsieve has ended");
+			result = error_set(&failure, RESULT_HELD, "the running rowsieve has ended");
+		if (result == RESULT_OK)
+			result = ask_daemon(session, cleanup_steal_fd(&socket_fd), path, fd, &failure);
 		if (result != RESULT_OK)
-			return result;
+			fail_file(session, path, &failure);
 	}
 	if (socket_fd >= 0)
 		close(socket_fd);
-	return RESULT_OK;
 }
 
 static enum result run(const struct options *options, int *exit_status, struct error *error)
@@ -232,7 +235,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	int socket_fd;
 	result = control_connect(config->socket_path, &socket_fd, error);
 	if (result == RESULT_OK)
-		result = ingest_remotely(&session, config, socket_fd, error);
+		ingest_remotely(&session, config, socket_fd);
 	else if (result == RESULT_END)
 		result = ingest_locally(&session, config, error);
 	config_free(config);
@@ -247,7 +250,7 @@ const struct command cmd_ingest = {
     .details =
 	"  --dataset NAME   the dataset that takes every member (else the patterns decide)\n"
 	"  --json           one object per member, one a line\n"
-	"  --dry-run        counts what would be new; writes nothing\n"
+	"  --dry-run        counts what would be new; stores nothing\n"
 	"  --strict         rejected rows make the exit status 1\n\n"
 	"exit status: 0 all done; 1 a delivery was rejected or failed; 64 wrong usage; 69 the sink cannot "
 	"be\n"

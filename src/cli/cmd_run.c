@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/answer.h"
@@ -25,16 +27,22 @@ static const int64_t STOP_PATIENCE_NS = 1500000000;
 /* How the event loop ended. */
 enum { LOOP_STOP = 1, LOOP_RELOAD = 2 };
 
+/* Between two notifications of what was done last: sending one waits for its listener. */
+static const uint64_t STATUS_INTERVAL_USEC = 1000000;
+
 struct daemon {
 	const struct options *options;
 	struct config *config;
-	struct config *next_config; /* to go on with after LOOP_RELOAD */
+	struct config *next_config; /* to go on with after LOOP_RELOAD, if it can be opened */
 	struct app app;
 	struct worker *worker;
 	struct watch *watch;
 	struct control *control;
 	sd_event *event;
 	sd_event_source *watch_timer;
+	sd_event_source *status_timer;
+	char status[2 * ERROR_MESSAGE_MAX]; /* to be sent when status_timer fires */
+	char watch_complaint[ERROR_MESSAGE_MAX];
 	uint64_t last_heartbeat;
 };
 
@@ -66,8 +74,12 @@ static void submit(struct daemon *daemon, const struct watch_file *file)
 static void take_settled(struct daemon *daemon)
 {
 	struct error error = {0};
-	if (watch_advance(daemon->watch, clock_monotonic_ns(), &error) != RESULT_OK)
+	/* Every scan meets the same obstacle again. */
+	if (watch_advance(daemon->watch, clock_monotonic_ns(), &error) != RESULT_OK &&
+	    strcmp(daemon->watch_complaint, error.message) != 0) {
 		log_error(&error);
+		snprintf(daemon->watch_complaint, sizeof daemon->watch_complaint, "%s", error.message);
+	}
 	struct watch_file file;
 	while (watch_next(daemon->watch, &file)) {
 		if (file.verdict == WATCH_SETTLED)
@@ -106,13 +118,33 @@ static int on_worker(sd_event_source *source, int fd, uint32_t events, void *con
 	return 0;
 }
 
+static int on_status_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+	const struct daemon *daemon = context;
+	(void)source;
+	(void)usec;
+	sd_notifyf(0, "STATUS=%s", daemon->status);
+	return 0;
+}
+
+/* The latest line wins. */
+static void tell_status(struct daemon *daemon, const char *line)
+{
+	snprintf(daemon->status, sizeof daemon->status, "%s", line);
+	if (sd_event_source_get_enabled(daemon->status_timer, NULL) > 0)
+		return;
+	uint64_t now = (uint64_t)(clock_monotonic_ns() / 1000);
+	sd_event_source_set_time(daemon->status_timer, now + STATUS_INTERVAL_USEC);
+	sd_event_source_set_enabled(daemon->status_timer, SD_EVENT_ONESHOT);
+}
+
 static void on_reported(void *context, uint64_t client, const json_t *report)
 {
 	struct daemon *daemon = context;
 	char line[2 * ERROR_MESSAGE_MAX];
 	report_line(line, sizeof line, report);
 	log_info("%s", line);
-	sd_notifyf(0, "STATUS=%s", line);
+	tell_status(daemon, line);
 	if (client != 0)
 		control_send(daemon->control, client, json_incref((json_t *)report));
 }
@@ -220,13 +252,17 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
 }
 
 /* Tells the service manager that we live, but only while the worker gets on. */
-static int on_watchdog(sd_event_source *source, uint64_t usec, void *context)
+static void feed_watchdog(struct daemon *daemon)
 {
-	struct daemon *daemon = context;
 	uint64_t heartbeat = worker_heartbeat(daemon->worker);
 	if (heartbeat != daemon->last_heartbeat)
 		sd_notify(0, "WATCHDOG=1");
 	daemon->last_heartbeat = heartbeat;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *context)
+{
+	feed_watchdog(context);
 	uint64_t interval = 0;
 	if (sd_watchdog_enabled(0, &interval) > 0) {
 		sd_event_source_set_time(source, usec + interval / 4);
@@ -247,6 +283,9 @@ static bool add_sources(struct daemon *daemon)
 	       sd_event_add_io(event, NULL, watch_fd(daemon->watch), EPOLLIN, on_watch, daemon) >= 0 &&
 	       sd_event_add_time(event, &daemon->watch_timer, CLOCK_MONOTONIC, now, 1000, on_watch_timer,
 	                         daemon) >= 0 &&
+	       sd_event_add_time(event, &daemon->status_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
+	                         on_status_timer, daemon) >= 0 &&
+	       sd_event_source_set_enabled(daemon->status_timer, SD_EVENT_OFF) >= 0 &&
 	       (sd_watchdog_enabled(0, &interval) <= 0 ||
 	        sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
 }
@@ -271,40 +310,79 @@ static enum result open_parts(struct daemon *daemon, struct error *error)
 	return result;
 }
 
-/* False: the worker is still busy, and nothing may be taken from under it. */
-static bool close_parts(struct daemon *daemon)
+static bool is_stop_pending(void)
+{
+	sigset_t pending;
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* A daemon that goes on has the time to wait for its worker. False: the worker is still busy. */
+static bool stop_worker(struct daemon *daemon, bool goes_on)
 {
 	bool has_left = daemon->worker == NULL || worker_stop(daemon->worker, STOP_PATIENCE_NS);
+	while (!has_left && goes_on && !is_stop_pending()) {
+		feed_watchdog(daemon);
+		has_left = worker_stop(daemon->worker, STOP_PATIENCE_NS);
+	}
+	return has_left;
+}
+
+/* Does not return when the worker is still busy: nothing may be taken from under it. */
+static void close_parts(struct daemon *daemon, bool goes_on)
+{
+	bool has_left = stop_worker(daemon, goes_on);
 	if (has_left && daemon->worker != NULL)
 		worker_dispatch(daemon->worker);
 	control_close(daemon->control);
 	daemon->control = NULL;
-	if (!has_left)
-		return false;
+	if (!has_left) {
+		log_warning("a batch is still under way; the next start settles it");
+		_exit(0);
+	}
 	worker_free(daemon->worker);
 	watch_close(daemon->watch);
 	sd_event_source_unref(daemon->watch_timer);
+	sd_event_source_unref(daemon->status_timer);
 	sd_event_unref(daemon->event);
 	app_close(&daemon->app);
 	daemon->worker = NULL;
 	daemon->watch = NULL;
 	daemon->watch_timer = NULL;
+	daemon->status_timer = NULL;
 	daemon->event = NULL;
-	return true;
+}
+
+/* With the new configuration, where there is one that can be opened; the old one is kept until then. */
+static enum result open_with_next(struct daemon *daemon, struct error *error)
+{
+	if (daemon->next_config == NULL)
+		return open_parts(daemon, error);
+	struct config *old_config = daemon->config;
+	daemon->config = STEAL(daemon->next_config);
+	enum result result = open_parts(daemon, error);
+	if (result == RESULT_OK) {
+		config_free(old_config);
+		log_info("configuration reloaded");
+		return RESULT_OK;
+	}
+	log_error(error);
+	log_warning("the configuration stays as it was");
+	close_parts(daemon, true);
+	config_free(daemon->config);
+	daemon->config = old_config;
+	return open_parts(daemon, error);
 }
 
 static enum result run_once(struct daemon *daemon, int *how, struct error *error)
 {
-	enum result result = open_parts(daemon, error);
+	enum result result = open_with_next(daemon, error);
 	if (result == RESULT_OK) {
 		log_info("watching '%s'", daemon->config->drop);
 		sd_notifyf(0, "READY=1\nSTATUS=watching '%s'", daemon->config->drop);
 		*how = sd_event_loop(daemon->event);
 	}
-	if (!close_parts(daemon)) {
-		log_warning("a batch is still under way; the next start settles it");
-		_exit(0);
-	}
+	close_parts(daemon, *how == LOOP_RELOAD);
 	return result;
 }
 
@@ -331,12 +409,6 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	block_signals();
 	int how = LOOP_RELOAD;
 	while (result == RESULT_OK && how == LOOP_RELOAD) {
-		if (daemon.next_config != NULL) {
-			config_free(daemon.config);
-			daemon.config = daemon.next_config;
-			daemon.next_config = NULL;
-			log_info("configuration reloaded");
-		}
 		how = LOOP_STOP;
 		result = run_once(&daemon, &how, error);
 	}

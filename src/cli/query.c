@@ -2,7 +2,11 @@
 #include "cli/query.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "cli/answer.h"
 #include "status/control.h"
 
@@ -16,7 +20,13 @@ static enum result ask_daemon(int fd, const json_t *request, json_t *lines, stru
 			result = error_set(error, RESULT_NO_MEMORY, "out of memory");
 	}
 	control_reader_close(&reader);
-	return result == RESULT_END ? RESULT_OK : result;
+	if (result != RESULT_END)
+		return result;
+	/* Only a history can be empty. */
+	bool may_be_empty = strcmp(json_string_value(json_object_get(request, "command")), "history") == 0;
+	if (json_array_size(lines) == 0 && !may_be_empty)
+		return error_set(error, RESULT_HELD, "the running rowsieve ended before it answered");
+	return RESULT_OK;
 }
 
 static enum result answer_here(const struct config *config, const json_t *request, json_t *lines,
@@ -68,6 +78,14 @@ enum result query_run(const struct options *options, json_t *request, json_t **l
 		*lines = NULL;
 	}
 	return result;
+}
+
+char *query_whole_path(const char *path)
+{
+	const char *name = file_base_name(path);
+	CLEANUP_FREE char *parent = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
+	CLEANUP_FREE char *directory = parent != NULL ? realpath(parent, NULL) : NULL;
+	return directory != NULL ? file_join(directory, name) : strdup(path);
 }
 
 void query_print_json(const json_t *lines)

@@ -11,6 +11,10 @@
 enum result query_run(const struct options *options, json_t *request, json_t **lines,
                       struct error *error) WARN_UNUSED;
 
+/* A file as the history has it: whole, and without links on the way to a file that may be gone. Newly
+ * allocated; NULL without memory. */
+char *query_whole_path(const char *path);
+
 /* One compact object a line on standard output. */
 void query_print_json(const json_t *lines);
 

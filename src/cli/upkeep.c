@@ -18,8 +18,8 @@ enum result upkeep_check_space(const struct config *config, struct error *error)
 	uint64_t available = (uint64_t)status.f_bavail * status.f_frsize;
 	if (available >= config->keep.min_free)
 		return RESULT_OK;
-	error_set(error, RESULT_NO_SPACE, "'%s': %llu MiB free, keep.min_free wants %llu MiB", config->data,
-	          (unsigned long long)(available >> 20), (unsigned long long)(config->keep.min_free >> 20));
+	error_set(error, RESULT_NO_SPACE, "'%s': less is free than the %llu MiB of keep.min_free",
+	          config->data, (unsigned long long)(config->keep.min_free >> 20));
 	error_hint(error, "free some space; files wait in the drop directory");
 	return RESULT_NO_SPACE;
 }

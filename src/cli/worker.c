@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/mailbox.h"
+#include "cli/refusals.h"
 #include "cli/report.h"
 #include "cli/upkeep.h"
 
@@ -36,7 +37,7 @@ struct worker {
 	pthread_cond_t changed;
 	bool has_left;
 	json_t *progress;
-	json_t *refusal; /* the last file that was not taken and stays: {"file", "reason"} */
+	struct refusals *refusals;
 	char trouble[ERROR_MESSAGE_MAX];
 
 	/* Held while the state is used by readers, or replaced. */
@@ -75,6 +76,20 @@ static struct mailbox_job *find_taken(struct worker *worker, uint64_t ticket)
 	return NULL;
 }
 
+static void forget_refusal(struct worker *worker, const struct mailbox_job *job)
+{
+	pthread_mutex_lock(&worker->mutex);
+	refusals_remove(&worker->refusals, job->path);
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+/* A file that is still in the drop directory then is handed in again. */
+static void release_file(struct worker *worker, const struct mailbox_job *job)
+{
+	mailbox_post(worker->mailbox,
+	             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS}, job->path);
+}
+
 static void end_job(struct worker *worker, struct mailbox_job *job)
 {
 	TAILQ_REMOVE(&worker->taken, job, link);
@@ -97,8 +112,13 @@ static void on_report(void *context, const struct ingest_report *report)
 	             (struct mailbox_event){
 			 .kind = MAILBOX_REPORTED, .client = job->client, .json = report_json(report)},
 	             NULL);
-	if (report->is_last)
-		end_job(worker, job);
+	if (!report->is_last)
+		return;
+	if (job->client == 0 && report->status != INGEST_FAILED)
+		forget_refusal(worker, job);
+	if (job->client == 0 && report->is_left)
+		release_file(worker, job);
+	end_job(worker, job);
 }
 
 static void on_progress(void *context, const struct ingest_progress *progress)
@@ -127,23 +147,29 @@ static struct ingest_options engine_options(struct worker *worker, bool dry_run)
 	return options;
 }
 
-/* A failed write of the state has an unknown outcome: it is closed and opened again (I10). */
-static enum result reopen_state(struct worker *worker, struct error *error)
+static enum result open_stores(struct worker *worker, struct error *error)
 {
-	const struct config *config = worker->app->config;
 	pthread_mutex_lock(&worker->state_mutex);
-	app_close(worker->app);
-	enum result result = app_open(worker->app, config, error);
-	worker->app->config = config;
+	enum result result = app_open_stores(worker->app, error);
 	pthread_mutex_unlock(&worker->state_mutex);
 	return result;
+}
+
+/* A failed write of the state has an unknown outcome: it is closed and opened again (I10). */
+static void close_stores(struct worker *worker)
+{
+	ingest_close(worker->engine);
+	worker->engine = NULL;
+	pthread_mutex_lock(&worker->state_mutex);
+	app_close_stores(worker->app);
+	pthread_mutex_unlock(&worker->state_mutex);
 }
 
 static enum result open_engine(struct worker *worker, struct error *error)
 {
 	enum result result = RESULT_OK;
 	if (worker->app->state == NULL)
-		result = reopen_state(worker, error);
+		result = open_stores(worker, error);
 	struct ingest_options options = engine_options(worker, false);
 	if (result == RESULT_OK)
 		result = ingest_open(&worker->engine, &options, error);
@@ -163,15 +189,11 @@ static void requeue_taken(struct worker *worker)
 	mailbox_return_jobs(worker->mailbox, &worker->taken);
 }
 
-/* True the first time in a row: a file that is tried again and again is worth one line. */
+/* True when it is news: a file that is tried again and again is worth one line. */
 static bool remember_refusal(struct worker *worker, const struct mailbox_job *job, const struct error *error)
 {
-	const char *reason = json_string_value(json_object_get(worker->refusal, "reason"));
-	bool is_new = reason == NULL || strcmp(reason, error->message) != 0;
-	json_t *refusal = json_pack("{s:s, s:s}", "file", job->path, "reason", error->message);
 	pthread_mutex_lock(&worker->mutex);
-	json_decref(worker->refusal);
-	worker->refusal = refusal;
+	bool is_new = refusals_put(&worker->refusals, job->path, error->message);
 	pthread_mutex_unlock(&worker->mutex);
 	return is_new;
 }
@@ -189,9 +211,7 @@ static void refuse_job(struct worker *worker, struct mailbox_job *job, const str
 	else if (remember_refusal(worker, job, error))
 		log_error(error);
 	if (job->client == 0)
-		mailbox_post(worker->mailbox,
-		             (struct mailbox_event){.kind = MAILBOX_RELEASED, .delay_ns = FAILED_FILE_NS},
-		             job->path);
+		release_file(worker, job);
 	end_job(worker, job);
 }
 
@@ -223,20 +243,22 @@ static void enter_trouble(struct worker *worker, const struct error *error)
 	set_trouble(worker, error->message);
 	refuse_clients(worker, error);
 	requeue_taken(worker);
-	if (error->result == RESULT_STATE || error->result == RESULT_HELD ||
-	    error->result == RESULT_NO_SPACE) {
-		ingest_close(worker->engine);
-		worker->engine = NULL;
-		pthread_mutex_lock(&worker->state_mutex);
-		const struct config *config = worker->app->config;
-		app_close(worker->app);
-		worker->app->config = config;
-		pthread_mutex_unlock(&worker->state_mutex);
-	}
+	if (error->result == RESULT_STATE || error->result == RESULT_HELD)
+		close_stores(worker);
 	worker->backoff_ns = worker->backoff_ns == 0 ? BACKOFF_FIRST_NS : 2 * worker->backoff_ns;
 	if (worker->backoff_ns > BACKOFF_LAST_NS)
 		worker->backoff_ns = BACKOFF_LAST_NS;
 	worker->retry_ns = clock_monotonic_ns() + with_jitter(worker->backoff_ns);
+}
+
+/* Something got through, or nothing is left to try. Until then what looks recovered may fail again. */
+static void end_trouble(struct worker *worker)
+{
+	if (worker->backoff_ns == 0 || worker->retry_ns > 0)
+		return;
+	log_info("going on");
+	set_trouble(worker, "");
+	worker->backoff_ns = 0;
 }
 
 /* Whose fault is it: this file's (or its dataset's), or does nothing work? What the result leaves open,
@@ -273,23 +295,24 @@ static void handle_failure(struct worker *worker, struct mailbox_job *culprit, c
 		refuse_job(worker, culprit, error);
 	worker->is_cautious = culprit == NULL;
 	requeue_taken(worker);
+	end_trouble(worker);
 }
 
-/* Ends the trouble if it is over. */
+/* Tries whether work can go on. */
 static bool recover(struct worker *worker)
 {
 	struct error error = {0};
-	enum result result =
-	    worker->engine == NULL ? open_engine(worker, &error) : ingest_recover(worker->engine, true, &error);
+	enum result result = worker->engine == NULL ? open_engine(worker, &error)
+	                                            : ingest_recover(worker->engine, true, &error);
+	if (result == RESULT_OK)
+		result = upkeep_check_space(worker->app->config, &error);
 	if (result != RESULT_OK) {
 		enter_trouble(worker, &error);
 		return false;
 	}
-	if (worker->backoff_ns > 0)
-		log_info("going on");
-	set_trouble(worker, "");
-	worker->backoff_ns = 0;
 	worker->retry_ns = 0;
+	if (mailbox_job_count(worker->mailbox) == 0)
+		end_trouble(worker);
 	return true;
 }
 
@@ -304,6 +327,8 @@ static void flush(struct worker *worker)
 		only = NULL;
 	if (ingest_flush(worker->engine, &error) != RESULT_OK)
 		handle_failure(worker, only, &error);
+	else
+		end_trouble(worker);
 	set_progress(worker, NULL);
 }
 
@@ -333,33 +358,60 @@ static enum result run_dry(struct worker *worker, const struct ingest_file *file
 	return result;
 }
 
+/* There is nothing to say of this file any more: it is gone, or ended before and only moved, if it could be. */
+static void end_silently(struct worker *worker, struct mailbox_job *job)
+{
+	forget_refusal(worker, job);
+	if (job->client == 0 && worker->app->config->on_done != CONFIG_ON_DONE_KEEP)
+		release_file(worker, job);
+	end_job(worker, job);
+	end_trouble(worker);
+}
+
 /* The job stands in `taken`; its report may have ended (and freed) it when this returns. */
 static void run_job(struct worker *worker, struct mailbox_job *job)
 {
 	struct error error = {0};
 	struct ingest_file file = {
 	    .path = job->path, .dataset = job->dataset, .ticket = job->ticket, .in_drop = job->client == 0};
-	uint64_t ticket = job->ticket;
 	enum result result = open_job(job, &error);
+	bool is_for_engine = result == RESULT_OK && !job->dry_run;
 	file.fd = job->fd;
-	if (result == RESULT_OK && job->client == 0)
-		result = upkeep_check_space(worker->app->config, &error);
-	if (result == RESULT_OK)
-		result = job->dry_run ? run_dry(worker, &file, &error)
-		                      : ingest_read(worker->engine, &file, &error);
+	if (is_for_engine)
+		result = ingest_read(worker->engine, &file, &error);
+	else if (result == RESULT_OK)
+		result = run_dry(worker, &file, &error);
 	beat(worker);
-	job = find_taken(worker, ticket);
-	if (result == RESULT_OK || job == NULL)
-		return;
-	if (result == RESULT_END)
-		end_job(worker, job);
-	else
+	job = find_taken(worker, file.ticket);
+	if (job == NULL)
+		end_trouble(worker);
+	else if (result == RESULT_END)
+		end_silently(worker, job);
+	else if (result != RESULT_OK && is_for_engine)
 		handle_failure(worker, job, &error);
+	else if (result != RESULT_OK)
+		refuse_job(worker, job, &error); /* the engine still holds the others */
+}
+
+/* Files of the drop directory wait while the disk is short; what was read before is made durable first, as
+ * the engine would not drop it. */
+static bool has_space(struct worker *worker)
+{
+	struct error error = {0};
+	if (upkeep_check_space(worker->app->config, &error) == RESULT_OK)
+		return true;
+	flush(worker);
+	if (worker->retry_ns == 0)
+		enter_trouble(worker, &error);
+	return false;
 }
 
 static void expire(struct worker *worker)
 {
 	struct error error = {0};
+	pthread_mutex_lock(&worker->mutex);
+	refusals_remove_gone(&worker->refusals);
+	pthread_mutex_unlock(&worker->mutex);
 	enum result result = upkeep_expire(worker->app, &error);
 	if (result == RESULT_STATE)
 		enter_trouble(worker, &error);
@@ -408,6 +460,8 @@ static void serve(struct worker *worker, struct mailbox_job *job)
 	bool is_client = job->client != 0;
 	if (worker->engine == NULL && !recover(worker))
 		return;
+	if (!is_client && !has_space(worker))
+		return;
 	run_job(worker, job);
 	flush_when_due(worker, is_client);
 }
@@ -444,7 +498,7 @@ static void release(struct worker *worker)
 {
 	mailbox_close(worker->mailbox);
 	json_decref(worker->progress);
-	json_decref(worker->refusal);
+	refusals_clear(&worker->refusals);
 	pthread_cond_destroy(&worker->changed);
 	pthread_mutex_destroy(&worker->mutex);
 	pthread_mutex_destroy(&worker->state_mutex);
@@ -562,12 +616,22 @@ uint64_t worker_heartbeat(struct worker *worker)
 json_t *worker_status(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->mutex);
-	json_t *status =
-	    json_pack("{s:I, s:O?, s:s?, s:O?}", "queue", (json_int_t)mailbox_job_count(worker->mailbox),
-	              "progress", worker->progress, "trouble",
-	              worker->trouble[0] != '\0' ? worker->trouble : NULL, "refused", worker->refusal);
+	json_t *status = json_pack(
+	    "{s:I, s:O?, s:s?, s:I}", "queue", (json_int_t)mailbox_job_count(worker->mailbox), "progress",
+	    worker->progress, "trouble", worker->trouble[0] != '\0' ? worker->trouble : NULL, "refused",
+	    (json_int_t)refusals_count(worker->refusals));
 	pthread_mutex_unlock(&worker->mutex);
 	return status;
+}
+
+bool worker_refusal(struct worker *worker, const char *path, char reason[ERROR_MESSAGE_MAX])
+{
+	pthread_mutex_lock(&worker->mutex);
+	const char *found = refusals_find(worker->refusals, path);
+	if (found != NULL)
+		snprintf(reason, ERROR_MESSAGE_MAX, "%s", found);
+	pthread_mutex_unlock(&worker->mutex);
+	return found != NULL;
 }
 
 struct state *worker_lock_state(struct worker *worker)

@@ -55,8 +55,12 @@ void worker_free(struct worker *worker); /* only after worker_stop() said true; 
 /* Grows whenever the thread gets on with something, or has nothing to do. */
 uint64_t worker_heartbeat(struct worker *worker);
 
-/* What it is doing, for `status`: {"queue", "progress" or null, "trouble" or null, "refused" or null}. */
+/* What it is doing, for `status`: {"queue", "progress" or null, "trouble" or null, "refused": how many files
+ * were not taken and stay}. */
 json_t *worker_status(struct worker *worker);
+
+/* Was this file of the drop directory, named as it was submitted, refused? Then why. */
+bool worker_refusal(struct worker *worker, const char *path, char reason[ERROR_MESSAGE_MAX]);
 
 /* The state may be closed and opened again by the thread: readers hold it meanwhile. NULL: it is not open
  * now. */

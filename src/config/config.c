@@ -78,6 +78,39 @@ static enum result fill_paths(struct loaded *loaded)
 	return RESULT_OK;
 }
 
+/* The length without '/' at the end. */
+static size_t path_length(const char *path)
+{
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return length;
+}
+
+/* Would the watch of `drop` look into this directory? */
+static bool is_watched(const char *drop, const char *directory)
+{
+	size_t drop_length = path_length(drop);
+	size_t length = path_length(directory);
+	if (length < drop_length || strncmp(drop, directory, drop_length) != 0)
+		return false;
+	if (length == drop_length)
+		return true;
+	return directory[drop_length] == '/' &&
+	       memchr(directory + drop_length + 1, '/', length - drop_length - 1) == NULL;
+}
+
+/* What has left the drop directory must not be found in it again. */
+static enum result check_paths(const struct config *config, struct error *error)
+{
+	const char *const others[] = {config->done, config->rejected};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (is_watched(config->drop, others[i]))
+			return error_set(error, RESULT_CONFIG, "'%s' lies in the drop directory '%s'",
+			                 others[i], config->drop);
+	return RESULT_OK;
+}
+
 /* What depends on more than one key, or on whether there is a file. */
 static enum result complete(struct loaded *loaded, const struct config_source *source, const char *path,
                             struct error *error)
@@ -95,7 +128,9 @@ static enum result complete(struct loaded *loaded, const struct config_source *s
 		error_set(error, RESULT_CONFIG, "sink = \"mysql\" needs mysql.database");
 		return path != NULL && error != NULL ? error_wrap(error, "'%s'", path) : RESULT_CONFIG;
 	}
-	return fill_paths(loaded);
+	if (fill_paths(loaded) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	return check_paths(config, error);
 }
 
 enum result config_load(struct config **out, const struct config_source *source, struct error *error)

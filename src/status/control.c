@@ -111,9 +111,27 @@ static bool write_out(struct client *client)
 	return sd_event_source_set_io_events(client->source, wanted) >= 0;
 }
 
+/* One descriptor is the request's; of several none can be, and all are closed. */
+static void take_descriptors(struct client *client, struct msghdr *message)
+{
+	bool is_one = (message->msg_flags & MSG_CTRUNC) == 0;
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return;
+	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+		if (is_one && count == 1 && client->passed_fd < 0)
+			client->passed_fd = fd;
+		else
+			close(fd);
+	}
+}
+
 static ssize_t receive(struct client *client)
 {
-	char control_bytes[CMSG_SPACE(sizeof(int))];
+	char control_bytes[CMSG_SPACE(2 * sizeof(int))]; /* what does not fit is closed by the kernel */
 	struct iovec part = {client->in.data + client->in.length, client->in.capacity - client->in.length};
 	struct msghdr message = {.msg_iov = &part,
 	                         .msg_iovlen = 1,
@@ -123,13 +141,7 @@ static ssize_t receive(struct client *client)
 	if (count < 0)
 		return count;
 	client->in.length += (size_t)count;
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len == CMSG_LEN(sizeof(int))) {
-		if (client->passed_fd >= 0)
-			close(client->passed_fd);
-		memcpy(&client->passed_fd, CMSG_DATA(header), sizeof client->passed_fd);
-	}
+	take_descriptors(client, &message);
 	return count;
 }
 
