@@ -85,7 +85,8 @@ class KilledIntoMariaDB(KillTests, MysqlSink, Case):
 class KilledDaemon(LedgerChecks, SqliteSink, Case):
     """The daemon also moves files: each must end in done/ exactly once, whole."""
 
-    FILES = 60
+    # More than the daemon takes before the last kill.
+    FILES = 8 * KILLS
 
     def test_killed_daemon_goes_on_with_every_file(self):
         self.options += ["-o", "batch.rows=50", "-o", "settle=20ms"]

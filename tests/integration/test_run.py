@@ -186,6 +186,18 @@ class Reloading(RunCase):
         self.assert_ledger_matches("mine", 1)
         self.assertEqual(daemon.stop(within=STOP_SECONDS), EXIT_OK)
 
+    def test_sighup_with_a_configuration_that_cannot_be_opened_keeps_the_old_one(self):
+        text = 'unmatched = "hold"\ndataset "mine" {\n\tfiles = { "x*.csv" }\n}\n'
+        self.configure(text)
+        daemon = self.daemon()
+        file = self.write("file", "")
+        self.configure(f'done = "{file}/done"\n{text}')
+        daemon.signal(signal.SIGHUP)
+        self.wait_logged(daemon, "the configuration stays as it was")
+        self.wait_taken(self.deliver("x.csv", "a\n1\n"))
+        self.assertTrue((self.done / "x.csv").exists())
+        self.assertEqual(daemon.stop(within=STOP_SECONDS), EXIT_OK)
+
     def wait_logged(self, daemon, text):
         daemon.wait_until(lambda: text in daemon.text(), f"'{text}' was in the log")
 
@@ -234,6 +246,43 @@ class Asking(RunCase):
         self.ingest(self.directory / "absent.csv", dataset="x", status=EXIT_DELIVERY)
         self.assertIsNone(daemon.process.poll())
         self.assert_ledger_matches("x", 2)
+
+
+    def test_ingest_hands_over_a_file_whose_name_is_not_utf8(self):
+        self.daemon()
+        path = self.write(os.fsdecode(b"caf\xe9.csv"), "a\n1\n")
+        reports = self.ingest(self.directory / "absent.csv", path, dataset="x", status=EXIT_DELIVERY)
+        self.assertEqual([report["status"] for report in reports], ["failed", "done"])
+        self.assertTrue(reports[1]["file"].endswith("caf\\xe9.csv"), reports[1])
+        self.assert_ledger_matches("x", 1)
+
+    def test_history_takes_a_relative_path(self):
+        self.daemon()
+        path = self.write("x.csv", "a\n1\n")
+        self.ingest(path, dataset="x")
+        [report] = parse_objects(self.rowsieve("history", "--json", os.path.relpath(path)).stdout)
+        self.assertEqual(report["file"], str(path))
+
+
+class Trouble(RunCase):
+    def test_too_little_space_keeps_files_waiting_and_is_explained(self):
+        self.configure('keep { min_free = "1000T" }\ndataset "mine" {\n\tfiles = { "x*.csv" }\n}\n')
+        daemon = self.daemon()
+        path = self.deliver("x.csv", "a\n1\n")
+        self.deliver("mine/y.csv", "a\n2\n")
+        daemon.wait_until(lambda: "waiting: " in self.rowsieve("explain", path).stdout, "the file was seen to wait")
+        self.assertIn("keep.min_free", self.rowsieve("explain", path).stdout)
+        status = json.loads(self.rowsieve("status", "--json").stdout)
+        self.assertIn("keep.min_free", status["worker"]["trouble"])
+        self.assertEqual(status["worker"]["refused"], 0)
+        # What the operator hands in himself is not held back.
+        self.ingest(self.write("outside.csv", "a\n3\n"), dataset="mine")
+        self.assertEqual(daemon.text().count("keep.min_free"), 1, "one line for one trouble")
+        self.configure('dataset "mine" {\n\tfiles = { "x*.csv" }\n}\n')
+        daemon.signal(signal.SIGHUP)
+        self.wait_taken(path, self.drop / "mine/y.csv")
+        self.assert_ledger_matches("mine", 3)
+        self.assertEqual(daemon.stop(within=STOP_SECONDS), EXIT_OK)
 
 
 class Keeping(RunCase):

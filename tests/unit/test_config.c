@@ -178,6 +178,13 @@ Test(config, a_file_that_is_named_must_be_there)
 	cr_assert(config_load(&config, &source, &error) == RESULT_CONFIG);
 }
 
+Test(config, done_and_rejected_must_not_lie_in_the_drop_directory)
+{
+	cr_assert(load("drop = \"/a/drop\"\ndone = \"/a/drop/\"\n") == RESULT_CONFIG);
+	cr_assert(load("drop = \"/a/drop/\"\nrejected = \"/a/drop/rejected\"\n") == RESULT_CONFIG);
+	expect_loaded("drop = \"/a/drop\"\ndone = \"/a/dropped\"\nrejected = \"/a\"\n");
+}
+
 Test(config, a_file_over_a_mebibyte_is_refused)
 {
 	char *text = malloc((1 << 20) + 2);

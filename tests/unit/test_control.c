@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +123,44 @@ Test(control, a_descriptor_travels_with_the_request)
 	json_decref(last);
 	close(fd);
 	free(file);
+}
+
+static void send_two_descriptors(int socket_fd, int first, int second)
+{
+	const int descriptors[] = {first, second};
+	char request[] = "{\"say\": \"\", \"times\": 1}\n";
+	char control_bytes[CMSG_SPACE(sizeof descriptors)] = {0};
+	struct iovec part = {request, strlen(request)};
+	struct msghdr message = {.msg_iov = &part,
+	                         .msg_iovlen = 1,
+	                         .msg_control = control_bytes,
+	                         .msg_controllen = sizeof control_bytes};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof descriptors);
+	memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
+	cr_assert_eq(sendmsg(socket_fd, &message, MSG_NOSIGNAL), (ssize_t)strlen(request));
+}
+
+Test(control, of_two_descriptors_none_is_taken_and_none_stays_open)
+{
+	struct error error;
+	struct control_reader reader = {.fd = -1};
+	int ends[2];
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(control_connect(path, &reader.fd, &error), RESULT_OK, "%s", error.message);
+	send_two_descriptors(reader.fd, ends[1], ends[1]);
+	close(ends[1]);
+	json_t *answer;
+	cr_assert_eq(control_receive(&reader, &answer, &error), RESULT_OK);
+	cr_assert_str_eq(json_string_value(json_object_get(answer, "byte")), "");
+	json_decref(answer);
+	control_reader_close(&reader);
+	/* The last writer's end is what makes the pipe hang up. */
+	struct pollfd hang_up = {.fd = ends[0]};
+	cr_assert_eq(poll(&hang_up, 1, 10000), 1);
+	close(ends[0]);
 }
 
 Test(control, answers_larger_than_the_socket_buffer_arrive_whole)
