@@ -350,17 +350,20 @@ static enum result read_member(const struct member_input *input, struct error *e
 /* A member that no dataset takes, or more than one: other files of an archive are none of our business, but a table keeps
  * the delivery from being done, so that it is taken as soon as a dataset is there for it. */
 static enum result pass_over(struct ingest *ingest, struct delivery *delivery, const struct source *source,
-                             const struct source_member *member, const struct error *ambiguity)
+                             const struct source_member *member, bool is_ambiguous, struct error *error)
 {
-	if (ambiguity == NULL && source_is_archive(source) && !match_is_table(member->title))
+	if (!is_ambiguous && source_is_archive(source) && !match_is_table(member->title))
 		return RESULT_OK;
 	char reason[ERROR_MESSAGE_MAX];
-	snprintf(reason, sizeof reason, "%s",
-	         ambiguity != NULL ? ambiguity->message : "it matches no dataset");
+	if (is_ambiguous)
+		snprintf(reason, sizeof reason, "%s", error->message);
+	else if (delivery->dataset[0] != '\0')
+		snprintf(reason, sizeof reason, "there is no dataset '%s'", delivery->dataset);
+	else
+		snprintf(reason, sizeof reason, "it matches no dataset");
 	struct delivery_member *held;
-	struct error error;
 	enum result result =
-	    delivery_member(delivery, ingest->options.state, member->index, member->name, &held, &error);
+	    delivery_member(delivery, ingest->options.state, member->index, member->name, &held, error);
 	if (result != RESULT_OK)
 		return result;
 	delivery_end_member(held, STATE_STATUS_FAILED, reason);
@@ -379,8 +382,7 @@ static enum result read_members(struct ingest *ingest, struct delivery *delivery
 		char dataset[SCHEMA_NAME_MAX + 1];
 		result = engine_dataset_name(ingest, delivery, source, &member, dataset, error);
 		if (result == RESULT_END || result == RESULT_CONFIG) {
-			result = pass_over(ingest, delivery, source, &member,
-			                   result == RESULT_CONFIG ? error : NULL);
+			result = pass_over(ingest, delivery, source, &member, result == RESULT_CONFIG, error);
 			if (result != RESULT_OK)
 				return result;
 			continue;
