@@ -6,58 +6,7 @@
 
 #include "schema/row.h"
 #include "schema/schema.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct schema_spec nothing_declared = {0};
-
-/* A header or a record from "a|b|c". */
-struct line {
-	struct slice fields[32];
-	size_t count;
-};
-
-static struct line line_of(const char *text)
-{
-	struct line line = {0};
-	for (;;) {
-		size_t length = strcspn(text, "|");
-		line.fields[line.count++] = (struct slice){text, length};
-		if (text[length] == '\0')
-			return line;
-		text += length + 1;
-	}
-}
-
-static size_t extend(struct schema *schema, const struct schema_spec *spec, const char *header)
-{
-	struct line line = line_of(header);
-	struct error error = {0};
-	size_t added;
-	cr_assert_eq(schema_extend(schema, spec, line.fields, line.count, &added, &error), RESULT_OK, "%s",
-	             error.message);
-	return added;
-}
-
-static struct schema *schema_of(const struct schema_spec *spec, const char *header)
-{
-	struct schema *schema = schema_new();
-	cr_assert_not_null(schema);
-	extend(schema, spec, header);
-	schema->version = 1;
-	return schema;
-}
-
-static struct schema_map map_of(const struct schema *schema, const struct schema_spec *spec,
-                                const char *header)
-{
-	struct line line = line_of(header);
-	struct error error = {0};
-	struct schema_map map;
-	cr_assert_eq(schema_map_header(&map, schema, spec, line.fields, line.count, &error), RESULT_OK, "%s",
-	             error.message);
-	return map;
-}
+#include "schema_input.h"
 
 static const struct schema_declared typed_columns[] = {
     {.source = "id", .has_type = true, .type = {.kind = TYPE_INTEGER}},
@@ -194,11 +143,11 @@ static struct row_digest digest_of_writing(const struct schema *schema, const st
 
 Test(identity, digest_does_not_depend_on_how_a_row_is_written)
 {
-	struct schema *schema = schema_of(&typed, "id|price|day|time|city|note");
+	struct schema *schema = schema_input_schema(&typed, "id|price|day|time|city|note");
 	struct schema_map maps[] = {
-	    map_of(schema, &typed, "id|price|day|time|city|note"),
-	    map_of(schema, &typed, "note|city|time|day|price|id"),
-	    map_of(schema, &typed, "Price|Note|ID|City|Time|Day"),
+	    schema_input_map(schema, &typed, "id|price|day|time|city|note"),
+	    schema_input_map(schema, &typed, "note|city|time|day|price|id"),
+	    schema_input_map(schema, &typed, "Price|Note|ID|City|Time|Day"),
 	};
 	seed = 1;
 	for (int i = 0; i < 20000; i++) {
@@ -239,8 +188,8 @@ static void change_one(struct values *values)
 
 Test(identity, digest_changes_with_every_value)
 {
-	struct schema *schema = schema_of(&typed, "id|price|day|time|city|note");
-	struct schema_map map = map_of(schema, &typed, "id|price|day|time|city|note");
+	struct schema *schema = schema_input_schema(&typed, "id|price|day|time|city|note");
+	struct schema_map map = schema_input_map(schema, &typed, "id|price|day|time|city|note");
 	seed = 2;
 	for (int i = 0; i < 20000; i++) {
 		struct values values = random_values();
@@ -254,10 +203,10 @@ Test(identity, digest_changes_with_every_value)
 
 Test(identity, value_in_another_column_is_another_row)
 {
-	struct schema *schema = schema_of(&nothing_declared, "a|b|c");
-	struct schema_map map = map_of(schema, &nothing_declared, "a|b|c");
-	struct line first = line_of("x||"), second = line_of("|x|"), joined = line_of("xy||"),
-		    apart = line_of("x|y|");
+	struct schema *schema = schema_input_schema(&nothing_declared, "a|b|c");
+	struct schema_map map = schema_input_map(schema, &nothing_declared, "a|b|c");
+	struct line first = schema_input_line("x||"), second = schema_input_line("|x|"),
+		    joined = schema_input_line("xy||"), apart = schema_input_line("x|y|");
 	cr_expect_not(
 	    same_digest(digest_of(schema, &map, first.fields), digest_of(schema, &map, second.fields)));
 	cr_expect_not(
@@ -268,11 +217,12 @@ Test(identity, value_in_another_column_is_another_row)
 
 Test(identity, added_column_that_is_empty_leaves_a_row_the_same)
 {
-	struct schema *schema = schema_of(&nothing_declared, "a|b");
-	struct schema_map before = map_of(schema, &nothing_declared, "a|b");
-	extend(schema, &nothing_declared, "a|new|b");
-	struct schema_map after = map_of(schema, &nothing_declared, "a|new|b");
-	struct line old = line_of("1|2"), empty = line_of("1||2"), filled = line_of("1|x|2");
+	struct schema *schema = schema_input_schema(&nothing_declared, "a|b");
+	struct schema_map before = schema_input_map(schema, &nothing_declared, "a|b");
+	schema_input_extend(schema, &nothing_declared, "a|new|b");
+	struct schema_map after = schema_input_map(schema, &nothing_declared, "a|new|b");
+	struct line old = schema_input_line("1|2"), empty = schema_input_line("1||2"),
+		    filled = schema_input_line("1|x|2");
 	struct row_digest digest = digest_of(schema, &before, old.fields);
 	cr_expect(same_digest(digest, digest_of(schema, &after, empty.fields)));
 	cr_expect_not(same_digest(digest, digest_of(schema, &after, filled.fields)));

@@ -6,58 +6,7 @@
 
 #include "schema/row.h"
 #include "schema/schema.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct schema_spec nothing_declared = {0};
-
-/* A header or a record from "a|b|c". */
-struct line {
-	struct slice fields[32];
-	size_t count;
-};
-
-static struct line line_of(const char *text)
-{
-	struct line line = {0};
-	for (;;) {
-		size_t length = strcspn(text, "|");
-		line.fields[line.count++] = (struct slice){text, length};
-		if (text[length] == '\0')
-			return line;
-		text += length + 1;
-	}
-}
-
-static size_t extend(struct schema *schema, const struct schema_spec *spec, const char *header)
-{
-	struct line line = line_of(header);
-	struct error error = {0};
-	size_t added;
-	cr_assert_eq(schema_extend(schema, spec, line.fields, line.count, &added, &error), RESULT_OK, "%s",
-	             error.message);
-	return added;
-}
-
-static struct schema *schema_of(const struct schema_spec *spec, const char *header)
-{
-	struct schema *schema = schema_new();
-	cr_assert_not_null(schema);
-	extend(schema, spec, header);
-	schema->version = 1;
-	return schema;
-}
-
-static struct schema_map map_of(const struct schema *schema, const struct schema_spec *spec,
-                                const char *header)
-{
-	struct line line = line_of(header);
-	struct error error = {0};
-	struct schema_map map;
-	cr_assert_eq(schema_map_header(&map, schema, spec, line.fields, line.count, &error), RESULT_OK, "%s",
-	             error.message);
-	return map;
-}
+#include "schema_input.h"
 
 /* "name:ordinal:type ..." */
 static const char *columns_text(const struct schema *schema)
@@ -76,7 +25,7 @@ static const char *columns_text(const struct schema *schema)
 
 static void expect_columns(const struct schema_spec *spec, const char *header, const char *expected)
 {
-	struct schema *schema = schema_of(spec, header);
+	struct schema *schema = schema_input_schema(spec, header);
 	cr_expect_str_eq(columns_text(schema), expected, "%s: %s", header, columns_text(schema));
 	schema_free(schema);
 }
@@ -92,7 +41,7 @@ static struct type type_of(const char *text)
 static const char *row_text(const struct schema *schema, const struct schema_map *map, const char *record)
 {
 	static char text[4096];
-	struct line line = line_of(record);
+	struct line line = schema_input_line(record);
 	struct buffer row = {0};
 	struct schema_fault fault;
 	char *at = text;
@@ -190,7 +139,7 @@ Test(schema, declared_columns_get_their_name_type_and_formats)
 	    {.source = "Absent", .has_type = true, .type = type_of("integer")},
 	};
 	const struct schema_spec spec = {declared, COUNT(declared)};
-	struct schema *schema = schema_of(&spec, "index|Card Type|Date|Amount");
+	struct schema *schema = schema_input_schema(&spec, "index|Card Type|Date|Amount");
 	cr_expect_str_eq(columns_text(schema),
 	                 "index:1:text Typ der \xc3\x84:2:text(32) date:3:date amount:4:text");
 	cr_assert_eq(schema->columns[2].format_count, 2);
@@ -202,9 +151,9 @@ Test(schema, declared_columns_get_their_name_type_and_formats)
 
 Test(schema, later_headers_keep_ordinals_and_add_behind)
 {
-	struct schema *schema = schema_of(&nothing_declared, "a|b");
-	cr_expect_eq(extend(schema, &nothing_declared, "B|A"), 0);
-	cr_expect_eq(extend(schema, &nothing_declared, "c|B|d|A"), 2);
+	struct schema *schema = schema_input_schema(&nothing_declared, "a|b");
+	cr_expect_eq(schema_input_extend(schema, &nothing_declared, "B|A"), 0);
+	cr_expect_eq(schema_input_extend(schema, &nothing_declared, "c|B|d|A"), 2);
 	cr_expect_str_eq(columns_text(schema), "a:1:text b:2:text c:3:text d:4:text");
 	schema_free(schema);
 }
@@ -221,8 +170,8 @@ Test(schema, source_of_any_bytes_is_kept_as_a_line_of_text)
 
 Test(schema, map_names_the_first_unknown_column)
 {
-	struct schema *schema = schema_of(&nothing_declared, "a|b");
-	struct line header = line_of("b|new one|newer");
+	struct schema *schema = schema_input_schema(&nothing_declared, "a|b");
+	struct line header = schema_input_line("b|new one|newer");
 	struct schema_map map;
 	struct error error;
 	cr_expect_eq(schema_map_header(&map, schema, &nothing_declared, header.fields, header.count, &error),
@@ -234,8 +183,8 @@ Test(schema, map_names_the_first_unknown_column)
 
 Test(schema, map_leads_from_fields_to_columns_and_back)
 {
-	struct schema *schema = schema_of(&nothing_declared, "a|b|c");
-	struct schema_map map = map_of(schema, &nothing_declared, "C|a");
+	struct schema *schema = schema_input_schema(&nothing_declared, "a|b|c");
+	struct schema_map map = schema_input_map(schema, &nothing_declared, "C|a");
 	cr_assert_eq(map.field_count, 2);
 	cr_assert_eq(map.column_count, 3);
 	cr_expect_eq(map.column[0], 2);
@@ -259,8 +208,8 @@ static const struct schema_spec typed = {typed_columns, COUNT(typed_columns)};
 
 Test(schema, row_holds_the_values_that_are_not_null_in_the_order_of_ordinals)
 {
-	struct schema *schema = schema_of(&typed, "id|price|day|note");
-	struct schema_map map = map_of(schema, &typed, "note|day|id");
+	struct schema *schema = schema_input_schema(&typed, "id|price|day|note");
+	struct schema_map map = schema_input_map(schema, &typed, "note|day|id");
 	cr_expect_str_eq(row_text(schema, &map, "NA|29-Oct-14|-0"), "1=0 3=2014-10-29 4=NA");
 	cr_expect_str_eq(row_text(schema, &map, "|NA|NULL"), "");
 	schema_map_free(&map);
@@ -269,8 +218,8 @@ Test(schema, row_holds_the_values_that_are_not_null_in_the_order_of_ordinals)
 
 Test(schema, record_that_is_no_row_leaves_the_buffer_and_names_column_and_reason)
 {
-	struct schema *schema = schema_of(&typed, "id|price|day|time|city|note");
-	struct schema_map map = map_of(schema, &typed, "id|price|day|time|city|note");
+	struct schema *schema = schema_input_schema(&typed, "id|price|day|time|city|note");
+	struct schema_map map = schema_input_map(schema, &typed, "id|price|day|time|city|note");
 	cr_expect_str_eq(row_text(schema, &map, "1|2|3"), "-: too few fields");
 	cr_expect_str_eq(row_text(schema, &map, "1|2|||||"), "-: too many fields");
 	cr_expect_str_eq(row_text(schema, &map, "1a|||||"), "id: not an integer");
@@ -281,7 +230,7 @@ Test(schema, record_that_is_no_row_leaves_the_buffer_and_names_column_and_reason
 	cr_expect_str_eq(row_text(schema, &map, "1|||||caf\xe9"), "note: invalid UTF-8");
 	struct buffer out = {0};
 	cr_assert_eq(buffer_append_string(&out, "before"), RESULT_OK);
-	struct line record = line_of("1|2|x|||");
+	struct line record = schema_input_line("1|2|x|||");
 	struct schema_fault fault;
 	cr_expect_eq(schema_row(schema, &map, record.fields, record.count, &out, &fault), RESULT_INVALID);
 	cr_expect(slice_equal((struct slice){out.data, out.length}, SLICE("before")));
@@ -303,8 +252,8 @@ static struct schema *example_schema(void)
 	    {.source = "At", .has_type = true, .type = {.kind = TYPE_DATETIME}},
 	    {.source = "No", .has_type = true, .type = {.kind = TYPE_INTEGER}},
 	};
-	return schema_of(&(struct schema_spec){declared, COUNT(declared)},
-	                 "No|Date|Amount|City|At|free \xff text");
+	return schema_input_schema(&(struct schema_spec){declared, COUNT(declared)},
+	                           "No|Date|Amount|City|At|free \xff text");
 }
 
 static struct buffer encode(const struct schema *schema)
@@ -350,7 +299,7 @@ Test(schema, copy_freezes_to_the_same_bytes_and_stands_alone)
 	struct schema *copy = schema_copy(schema);
 	cr_assert_not_null(copy);
 	schema_free(schema);
-	extend(copy, &nothing_declared, "one more");
+	schema_input_extend(copy, &nothing_declared, "one more");
 	copy->count--;
 	struct buffer again = encode(copy);
 	copy->count++;
