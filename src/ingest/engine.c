@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/engine.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistr.h>
 
 #include "ingest/match.h"
@@ -42,5 +44,34 @@ enum result engine_check_header(const struct record *header, struct error *error
 	}
 	if (header->field_count == 0)
 		return error_set(error, RESULT_INVALID, "header: the first line is blank");
+	return RESULT_OK;
+}
+
+enum result engine_open_dataset(struct ingest *ingest, const char *name, struct dataset **out,
+                                struct error *error)
+{
+	for (size_t i = 0; i < ingest->dataset_count; i++) {
+		if (strcmp(ingest->datasets[i]->record.name, name) == 0) {
+			*out = ingest->datasets[i];
+			return RESULT_OK;
+		}
+	}
+	struct match_rules rules = {.datasets = ingest->options.datasets,
+	                            .count = ingest->options.dataset_count};
+	const struct dataset_options *configured = match_find(&rules, name);
+	struct dataset_options made = {.name = name, .table = name};
+	struct dataset **datasets = realloc(ingest->datasets, (ingest->dataset_count + 1) * sizeof *datasets);
+	if (datasets == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	ingest->datasets = datasets;
+	struct dataset *dataset;
+	enum result result =
+	    dataset_open(&dataset, ingest->options.state, configured != NULL ? configured : &made, error);
+	if (result != RESULT_OK)
+		return result;
+	if (configured == NULL)
+		dataset->options.table = dataset->record.table;
+	ingest->datasets[ingest->dataset_count++] = dataset;
+	*out = dataset;
 	return RESULT_OK;
 }

@@ -41,4 +41,8 @@ enum result engine_dataset_name(const struct ingest *ingest, const struct delive
                                 const struct source *source, const struct source_member *member,
                                 char name[SCHEMA_NAME_MAX + 1], struct error *error) WARN_UNUSED;
 
+/* The dataset of that name at work, opened when it is met first; it is the engine's. */
+enum result engine_open_dataset(struct ingest *ingest, const char *name, struct dataset **out,
+                                struct error *error) WARN_UNUSED;
+
 #endif

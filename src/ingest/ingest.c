@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "ingest/commit.h"
 #include "ingest/engine.h"
 #include "ingest/match.h"
 #include "ingest/member.h"
 #include "ingest/outcome.h"
+#include "ingest/recover.h"
 
 /* Each delivery under way may hold its reject file open. */
 enum { MAX_DELIVERIES = 256 };
@@ -83,111 +83,6 @@ void ingest_close(struct ingest *ingest)
 bool ingest_is_idle(const struct ingest *ingest)
 {
 	return ingest->deliveries == NULL;
-}
-
-static enum result open_dataset(struct ingest *ingest, const char *name, struct dataset **out,
-                                struct error *error)
-{
-	for (size_t i = 0; i < ingest->dataset_count; i++) {
-		if (strcmp(ingest->datasets[i]->record.name, name) == 0) {
-			*out = ingest->datasets[i];
-			return RESULT_OK;
-		}
-	}
-	struct match_rules rules = {.datasets = ingest->options.datasets,
-	                            .count = ingest->options.dataset_count};
-	const struct dataset_options *configured = match_find(&rules, name);
-	struct dataset_options made = {.name = name, .table = name};
-	struct dataset **datasets = realloc(ingest->datasets, (ingest->dataset_count + 1) * sizeof *datasets);
-	if (datasets == NULL)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	ingest->datasets = datasets;
-	struct dataset *dataset;
-	enum result result =
-	    dataset_open(&dataset, ingest->options.state, configured != NULL ? configured : &made, error);
-	if (result != RESULT_OK)
-		return result;
-	if (configured == NULL)
-		dataset->options.table = dataset->record.table;
-	ingest->datasets[ingest->dataset_count++] = dataset;
-	*out = dataset;
-	return RESULT_OK;
-}
-
-struct names {
-	char (*names)[STATE_NAME_MAX + 1];
-	size_t count;
-	bool is_out_of_memory;
-};
-
-static bool collect_name(void *context, const struct state_dataset *dataset)
-{
-	struct names *names = context;
-	void *grown = realloc(names->names, (names->count + 1) * sizeof *names->names);
-	if (grown == NULL) {
-		names->is_out_of_memory = true;
-		return false;
-	}
-	names->names = grown;
-	memcpy(names->names[names->count++], dataset->name, sizeof dataset->name);
-	return true;
-}
-
-/* Every dataset that the state knows; free names->names. */
-static enum result list_names(struct ingest *ingest, struct names *names, struct error *error)
-{
-	*names = (struct names){0};
-	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
-	state_dataset_each(txn, collect_name, names);
-	struct state_error failure;
-	enum result result = RESULT_OK;
-	if (names->is_out_of_memory)
-		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
-	else if (state_txn_failure(txn, &failure) != STATE_OK)
-		result = dataset_state_error(error, &failure, "cannot read the state");
-	state_txn_abort(txn);
-	if (result != RESULT_OK) {
-		free(names->names);
-		names->names = NULL;
-	}
-	return result;
-}
-
-static bool has_pending(struct ingest *ingest, const struct dataset *dataset)
-{
-	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
-	struct state_pending pending;
-	bool is_there = state_batch_pending(txn, dataset->record.id, &pending) == STATE_OK;
-	state_txn_abort(txn);
-	return is_there;
-}
-
-/* Progress and rejects of a delivery are known only when the batch that carries them is settled. A dataset that cannot be
- * settled says so when its turn comes. */
-static enum result settle_pending(struct ingest *ingest, const char *name, struct error *error)
-{
-	struct dataset *dataset;
-	enum result result = open_dataset(ingest, name, &dataset, error);
-	if (result == RESULT_OK && has_pending(ingest, dataset))
-		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
-	return result == RESULT_DISAGREES || result == RESULT_CONFIG ? RESULT_OK : result;
-}
-
-static enum result ensure_connected(struct ingest *ingest, struct error *error)
-{
-	if (ingest->is_connected || ingest->options.dry_run)
-		return RESULT_OK;
-	struct sink *sink = ingest->options.sink;
-	struct names names;
-	enum result result = list_names(ingest, &names, error);
-	if (result != RESULT_OK)
-		return result;
-	result = sink->interface->connect(sink, error);
-	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
-		result = settle_pending(ingest, names.names[i], error);
-	free(names.names);
-	ingest->is_connected = result == RESULT_OK;
-	return result;
 }
 
 enum result ingest_flush(struct ingest *ingest, struct error *error)
@@ -264,7 +159,7 @@ static enum result find_delivery(struct ingest *ingest, struct delivery **out, c
 	result = RESULT_OK;
 	for (size_t i = 0; result == RESULT_OK && i < ingest->dataset_count; i++) {
 		struct dataset *dataset = ingest->datasets[i];
-		if (!dataset->promotion_due && has_pending(ingest, dataset))
+		if (!dataset->promotion_due && recover_has_pending(ingest, dataset))
 			result = dataset_contact(dataset, state, ingest->options.sink, error);
 	}
 	return result == RESULT_OK ? delivery_find(out, state, path, identity, error) : result;
@@ -314,7 +209,7 @@ static enum result prepare_member(struct ingest *ingest, struct delivery *delive
 {
 	const struct ingest_options *options = &ingest->options;
 	struct dataset *dataset;
-	enum result result = open_dataset(ingest, name, &dataset, error);
+	enum result result = engine_open_dataset(ingest, name, &dataset, error);
 	if (result == RESULT_OK && !options->dry_run)
 		result = dataset_contact(dataset, options->state, options->sink, error);
 	if (result == RESULT_OK && !options->dry_run && delivery->rejects == NULL)
@@ -519,7 +414,7 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 		return error_set_errno(error, RESULT_IO, "'%s'", file->path);
 	struct file_identity identity = file_identity_of(&status);
 	struct delivery *delivery = NULL;
-	enum result result = ensure_connected(ingest, error);
+	enum result result = recover_connect(ingest, error);
 	if (result == RESULT_OK)
 		result = begin(ingest, file, &identity, &delivery, error);
 	if (result == RESULT_OK && delivery == NULL)
@@ -539,27 +434,9 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 	return end_read(ingest, delivery, file->fd, error);
 }
 
-static enum result recover_dataset(struct ingest *ingest, const char *name, bool is_loud, struct error *error)
-{
-	struct dataset *dataset;
-	enum result result = open_dataset(ingest, name, &dataset, error);
-	if (result == RESULT_OK)
-		result = dataset_contact(dataset, ingest->options.state, ingest->options.sink, error);
-	bool is_stopped = result == RESULT_DISAGREES || result == RESULT_CONFIG;
-	if (is_stopped && is_loud)
-		log_error(error);
-	return is_stopped ? RESULT_OK : result;
-}
-
 enum result ingest_recover(struct ingest *ingest, bool is_loud, struct error *error)
 {
-	struct names names = {0};
-	enum result result = ensure_connected(ingest, error);
-	if (result == RESULT_OK)
-		result = list_names(ingest, &names, error);
-	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
-		result = recover_dataset(ingest, names.names[i], is_loud, error);
-	free(names.names);
+	enum result result = recover_all(ingest, is_loud, error);
 	if (result != RESULT_OK)
 		reset(ingest);
 	return result;
