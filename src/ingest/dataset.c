@@ -216,10 +216,8 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 	bool has_pending = state_batch_pending(txn, dataset->record.id, &pending) == STATE_OK;
 	bool is_taken_back = false;
 	if (is_batch(head, dataset->record.seq, dataset->record.batch_id)) {
-		if (!has_pending) {
-			state_txn_abort(txn);
-			return RESULT_OK;
-		}
+		if (!has_pending) /* or it could not be read, which the commit then says */
+			return commit(txn, "cannot look up the pending batch", error);
 		state_batch_discard(txn, dataset->record.id);
 		is_taken_back = dataset->promotion_due;
 	} else if (has_pending && is_batch(head, pending.seq, pending.batch_id)) {
@@ -233,7 +231,8 @@ static enum result settle_pending(struct dataset *dataset, struct state *state, 
 	state_dataset_get(txn, dataset->record.name, &dataset->record);
 	dataset->promotion_due = false;
 	enum result result = commit(txn, "cannot settle the pending batch", error);
-	/* Its COMMIT was confirmed and the table has lost it since: what was read on the strength of it falls too (I3). */
+	/* Its COMMIT was confirmed and the table has lost it since: what was read on the strength of it falls
+	 * too (I3). */
 	if (result == RESULT_OK && is_taken_back)
 		return error_set(error, RESULT_UNREACHABLE,
 		                 "table '%s' fell back behind a batch that it had confirmed",

@@ -49,13 +49,13 @@ bool recover_has_pending(struct ingest *ingest, const struct dataset *dataset)
 {
 	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
 	struct state_pending pending;
-	bool is_there = state_batch_pending(txn, dataset->record.id, &pending) == STATE_OK;
+	bool is_none = state_batch_pending(txn, dataset->record.id, &pending) == STATE_NOT_FOUND;
 	state_txn_abort(txn);
-	return is_there;
+	return !is_none;
 }
 
-/* Progress and rejects of a delivery are known only when the batch that carries them is settled. A dataset that cannot be
- * settled says so when its turn comes. */
+/* Progress and rejects of a delivery are known only when the batch that carries them is settled. A dataset
+ * that cannot be settled says so when its turn comes. */
 static enum result settle_pending(struct ingest *ingest, const char *name, struct error *error)
 {
 	struct dataset *dataset;
