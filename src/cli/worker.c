@@ -358,7 +358,8 @@ static enum result run_dry(struct worker *worker, const struct ingest_file *file
 	return result;
 }
 
-/* There is nothing to say of this file any more: it is gone, or ended before and only moved, if it could be. */
+/* There is nothing to say of this file any more: it is gone, or ended before and only moved, if it could be.
+ */
 static void end_silently(struct worker *worker, struct mailbox_job *job)
 {
 	forget_refusal(worker, job);

@@ -202,7 +202,8 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	return delivery->file != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
 }
 
-/* In this order: contact comes before the reject file is cut to its live length, which only an agreement makes certain. */
+/* In this order: contact comes before the reject file is cut to its live length, which only an agreement
+ * makes certain. */
 static enum result prepare_member(struct ingest *ingest, struct delivery *delivery,
                                   const struct source_member *member, const char *name,
                                   struct delivery_member **out, struct error *error)
@@ -242,8 +243,8 @@ static enum result read_member(const struct member_input *input, struct error *e
 	return RESULT_OK;
 }
 
-/* A member that no dataset takes, or more than one: other files of an archive are none of our business, but a table keeps
- * the delivery from being done, so that it is taken as soon as a dataset is there for it. */
+/* A member that no dataset takes, or more than one: other files of an archive are none of our business, but a
+ * table keeps the delivery from being done, so that it is taken as soon as a dataset is there for it. */
 static enum result pass_over(struct ingest *ingest, struct delivery *delivery, const struct source *source,
                              const struct source_member *member, bool is_ambiguous, struct error *error)
 {
@@ -373,8 +374,8 @@ static void take_out(struct ingest *ingest, struct delivery *delivery)
 	ingest->delivery_count--;
 }
 
-/* Begun before a restart, under a configuration that gave it to another dataset: what that one has of it is settled, and
- * says nothing about this one, which reads it as a delivery of its own. */
+/* Begun before a restart, under a configuration that gave it to another dataset: what that one has of it is
+ * settled, and says nothing about this one, which reads it as a delivery of its own. */
 static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);

@@ -113,8 +113,8 @@ enum result ingest_flush(struct ingest *ingest, struct error *error) WARN_UNUSED
 /* Is there anything to flush? */
 bool ingest_is_idle(const struct ingest *ingest);
 
-/* Connects to the sink and settles every dataset that has a pending batch or a table. A dataset that is stopped is no
- * failure, and logged where is_loud; a sink that cannot be reached is the result. */
+/* Connects to the sink and settles every dataset that has a pending batch or a table. A dataset that is
+ * stopped is no failure, and logged where is_loud; a sink that cannot be reached is the result. */
 enum result ingest_recover(struct ingest *ingest, bool is_loud, struct error *error) WARN_UNUSED;
 
 #endif

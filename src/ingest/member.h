@@ -16,9 +16,9 @@ struct member_input {
 };
 
 /*
- * Reads the member to its end, from where its live batches end. Its dataset must have been contacted. RESULT_INVALID: it cannot be taken (the rows
- * before the place stay); RESULT_DISAGREES, RESULT_CONFIG: its dataset is stopped; other results are not the
- * member's fault.
+ * Reads the member to its end, from where its live batches end. Its dataset must have been contacted.
+ * RESULT_INVALID: it cannot be taken (the rows before the place stay); RESULT_DISAGREES, RESULT_CONFIG: its
+ * dataset is stopped; other results are not the member's fault.
  */
 enum result member_read(const struct member_input *input, struct error *error) WARN_UNUSED;
 

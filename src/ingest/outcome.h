@@ -6,8 +6,8 @@
 
 /* What follows from the end of a delivery, once the state has it. */
 
-/* Step 5 of the commit order: a file of the drop directory leaves it. False, and logged, when it could not: the
- * file is known, and is moved when it is handed in again. */
+/* Step 5 of the commit order: a file of the drop directory leaves it. False, and logged, when it could not:
+ * the file is known, and is moved when it is handed in again. */
 bool outcome_retire(const struct ingest *ingest, const struct delivery *delivery);
 
 /* One report for each member, or one for a delivery that never came to a member. */

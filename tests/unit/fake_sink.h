@@ -5,9 +5,9 @@
 #include "sink/sink.h"
 
 /*
- * A sink in memory that does, at will, what a real server cannot be made to do on demand: lose the answer of a COMMIT
- * that happened, lose one that did not, commit late, move the head under a batch. It keeps the interface's promises
- * otherwise: compare-and-swap of the head, and judging as a fence.
+ * A sink in memory that does, at will, what a real server cannot be made to do on demand: lose the answer of
+ * a COMMIT that happened, lose one that did not, commit late, move the head under a batch. It keeps the
+ * interface's promises otherwise: compare-and-swap of the head, and judging as a fence.
  */
 struct fake_sink;
 
