@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/regular.h"
+
 /*
+ * Regular records are found by the scanner (source/regular.h); what follows is about the others.
+ *
  * libcsv does not say where in the input a record ends. So it is fed physical line by physical line: the
  * content first, then csv_fini(), which ends the record or, in strict mode, refuses because a quote is open
  * and leaves the parser as it was. Only then does the line end belong to the field, and the record goes on.
@@ -37,6 +41,7 @@ struct record_reader {
 	struct slice *fields;
 	size_t field_count; /* counted on beyond max_columns */
 	bool long_field;
+	struct regular regular;
 
 	uint64_t number;
 	uint64_t line;
@@ -64,12 +69,27 @@ static int never_space(unsigned char byte)
 	return 0;
 }
 
+static size_t max_record(const struct record_options *options)
+{
+	bool fits = options->max_field < (SIZE_MAX - RECORD_SLACK) / 2;
+	return fits ? 2 * options->max_field + RECORD_SLACK : SIZE_MAX;
+}
+
 enum result record_open(struct record_reader **out, const struct record_options *options,
                         record_read_fn *read, void *context, struct error *error)
 {
 	struct record_reader *reader = calloc(1, sizeof(*reader));
 	struct slice *fields = calloc(options->max_columns, sizeof(*fields));
-	if (reader == NULL || fields == NULL || csv_init(&reader->parser, 0) != 0) {
+	struct regular_options regular = {
+	    .delimiter = options->delimiter,
+	    .quote = options->quote,
+	    .max_field = options->max_field,
+	    .max_columns = options->max_columns,
+	    .max_lines = options->max_lines,
+	    .max_record = max_record(options),
+	};
+	if (reader == NULL || fields == NULL || csv_init(&reader->parser, 0) != 0 ||
+	    regular_open(&reader->regular, &regular) != RESULT_OK) {
 		free(fields);
 		free(reader);
 		return error_set(error, RESULT_NO_MEMORY, "no memory for a record reader");
@@ -82,9 +102,7 @@ enum result record_open(struct record_reader **out, const struct record_options 
 	csv_set_blk_size(&reader->parser, ENTRY_STEP);
 
 	reader->options = *options;
-	reader->max_record = SIZE_MAX;
-	if (options->max_field < (SIZE_MAX - RECORD_SLACK) / 2)
-		reader->max_record = 2 * options->max_field + RECORD_SLACK;
+	reader->max_record = regular.max_record;
 	reader->read = read;
 	reader->context = context;
 	reader->fields = fields;
@@ -315,6 +333,7 @@ static void take_record(struct record_reader *reader, const struct extent *exten
 	reader->begin += extent->bytes;
 	reader->offset += extent->bytes;
 	reader->line += extent->lines;
+	regular_pass(&reader->regular, extent->bytes);
 	if (!whole) {
 		reader->line_feed = reader->begin;
 		reader->carriage_return = reader->begin;
@@ -348,6 +367,39 @@ static enum result take_long_line(struct record_reader *reader, struct record *r
 	return RESULT_OK;
 }
 
+/* Takes the next record if it is regular. *taken false: it is not, or the input ends in it. */
+static enum result take_regular(struct record_reader *reader, struct record *record, bool *taken,
+                                struct error *error)
+{
+	for (;;) {
+		struct slice bytes = {reader->window.data + reader->begin,
+		                      reader->window.length - reader->begin};
+		struct regular_record regular;
+		enum regular_result result =
+		    regular_next(&reader->regular, bytes, reader->expected_fields, reader->fields, &regular);
+		*taken = result == REGULAR_TAKEN;
+		if (*taken) {
+			*record = (struct record){
+			    .raw = {bytes.data, regular.bytes},
+			    .fields = reader->fields,
+			    .field_count = regular.field_count,
+			    .number = ++reader->number,
+			    .line = reader->line,
+			    .end = reader->offset + regular.bytes,
+			};
+			reader->begin += regular.bytes;
+			reader->offset += regular.bytes;
+			reader->line += regular.lines;
+		}
+		/* A record longer than one reading is not worth looking at again and again. */
+		if (result != REGULAR_SHORT || reader->input_ended || bytes.length >= READ_SIZE)
+			return RESULT_OK;
+		enum result refilled = refill(reader, error);
+		if (refilled != RESULT_OK)
+			return refilled;
+	}
+}
+
 static enum result skip_byte_order_mark(struct record_reader *reader, struct error *error)
 {
 	static const char mark[] = {'\xef', '\xbb', '\xbf'};
@@ -367,7 +419,10 @@ static enum result skip_byte_order_mark(struct record_reader *reader, struct err
 enum result record_next(struct record_reader *reader, struct record *record, struct error *error)
 {
 	enum result result = reader->started ? RESULT_OK : skip_byte_order_mark(reader, error);
-	if (result != RESULT_OK)
+	bool taken = false;
+	if (result == RESULT_OK)
+		result = take_regular(reader, record, &taken, error);
+	if (result != RESULT_OK || taken)
 		return result;
 	struct line line;
 	result = find_line(reader, 0, &line, error);
@@ -408,6 +463,7 @@ void record_close(struct record_reader *reader)
 	csv_free(&reader->parser);
 	buffer_free(&reader->window);
 	buffer_free(&reader->text);
+	regular_close(&reader->regular);
 	free(reader->fields);
 	free(reader);
 }
