@@ -27,6 +27,7 @@ static const char *const table_names[STATE_TABLE_COUNT] = {
     [STATE_TABLE_PENDING] = "pending", [STATE_TABLE_DELIVERY] = "delivery",
     [STATE_TABLE_MEMBER] = "member",   [STATE_TABLE_HISTORY] = "history",
     [STATE_TABLE_FILE] = "file",       [STATE_TABLE_CONTENT] = "content",
+    [STATE_TABLE_OUTBOX] = "outbox",   [STATE_TABLE_OBJECT] = "object",
 };
 
 const char *state_table_name(enum state_table table)
@@ -160,6 +161,7 @@ static enum state_result make_tables(struct state *state, struct state_txn *txn)
 	put_number(txn, "format", FORMAT);
 	put_number(txn, "next_dataset", 1);
 	put_number(txn, "next_run", 1);
+	put_number(txn, "next_outbox", 1);
 	struct state_key key = meta_key("state_id");
 	state_txn_put(txn, STATE_TABLE_META, &key, state->id, sizeof(state->id));
 	key = meta_key("secret");

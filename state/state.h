@@ -9,7 +9,7 @@
  * Tables (all integers in values little-endian, in keys big-endian so that keys sort by number):
  *
  *   meta      "format" -> u32; "state_id" -> 16 bytes; "secret" -> 32 bytes;
- *             "next_dataset", "next_run" -> u32
+ *             "next_dataset", "next_run", "next_outbox" -> u32
  *   dataset   name -> struct state_dataset
  *   schema    dataset u32, version u32 -> bytes of the program
  *   manifest  dataset u32, run u32 -> rows, kind, state, filter (state_run.h)
@@ -21,6 +21,8 @@
  *   history   started i64, delivery id -> nothing; the deliveries in order of time
  *   file      device u64, inode u64 -> the newest delivery of that file
  *   content   dataset u32, digest of the head 16 bytes, digest of all 16 bytes -> struct state_content
+ *   outbox    id u32 -> an object that is owed to the object store (state_outbox.h)
+ *   object    delivery id 16 bytes, id u32 -> an object that the delivery's manifest will name
  *
  * Values begin with a version byte, but for those of meta, schema, data and filter. A decoder checks every
  * length: a damaged value is STATE_CORRUPT, never a crash.
@@ -29,8 +31,9 @@
  * fsync). When it returns anything else the outcome is unknown: close the state, open it again, recover
  * (I10).
  *
- * Threads: one thread at a time writes; any thread reads in a read transaction of its own. A read transaction
- * does not outlive a batch, or pages are not reused.
+ * Threads: any thread may write, and LMDB lets one at a time: state_txn_begin_write() waits for the other's
+ * end. A write transaction stays with its thread, is short, and waits for nothing else. Any thread reads in a
+ * read transaction of its own, which does not outlive a batch, or pages are not reused.
  */
 
 #include <stdbool.h>

@@ -13,6 +13,8 @@
 struct record {
 	struct state_pending pending;
 	uint32_t run; /* 0 when the batch has no digests */
+	bool has_segment;
+	struct state_segment segment;
 	uint32_t mark_count;
 };
 
@@ -60,6 +62,9 @@ static struct record decode_record(struct state_decoder *decoder)
 	record.pending.schema_version = state_codec_get_u32(decoder);
 	record.pending.digest_count = state_codec_get_u64(decoder);
 	record.run = state_codec_get_u32(decoder);
+	record.has_segment = state_codec_get_choice(decoder, false, true) != 0;
+	if (record.has_segment)
+		state_outbox_decode_segment(decoder, &record.segment);
 	record.mark_count = state_codec_get_u32(decoder);
 	if ((record.run == 0) != (record.pending.digest_count == 0))
 		decoder->damaged = true;
@@ -152,6 +157,9 @@ enum state_result state_batch_put(struct state_txn *txn, const struct state_batc
 	state_codec_put_u32(&encoder, batch->schema_version);
 	state_codec_put_u64(&encoder, batch->digest_count);
 	state_codec_put_u32(&encoder, run);
+	state_codec_put_u8(&encoder, batch->segment != NULL);
+	if (batch->segment != NULL)
+		state_outbox_encode_segment(&encoder, batch->segment);
 	state_codec_put_u32(&encoder, (uint32_t)batch->mark_count);
 	for (size_t i = 0; i < batch->mark_count; i++)
 		encode_mark(&encoder, &batch->marks[i]);
@@ -259,19 +267,72 @@ static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, con
 	return state_dataset_put(txn, &dataset);
 }
 
+/* The deliveries of a batch, each once; marks of one delivery stand together. */
+struct deliveries {
+	uint8_t (*ids)[STATE_ID_SIZE];
+	size_t count;
+};
+
+static void add_delivery(struct deliveries *deliveries, const uint8_t id[STATE_ID_SIZE])
+{
+	size_t count = deliveries->count;
+	if (count > 0 && memcmp(deliveries->ids[count - 1], id, STATE_ID_SIZE) == 0)
+		return;
+	memcpy(deliveries->ids[deliveries->count++], id, STATE_ID_SIZE);
+}
+
+static enum state_result owe_segment(struct state_txn *txn, uint32_t dataset, const struct record *record,
+                                     const struct deliveries *deliveries)
+{
+	if (!record->has_segment)
+		return STATE_OK;
+	struct state_outbox entry = {
+	    .kind = STATE_OUTBOX_SEGMENT,
+	    .dataset = dataset,
+	    .schema_version = record->pending.schema_version,
+	    .seq = record->pending.seq,
+	    .bytes = record->segment.bytes,
+	    .made_ns = record->segment.made_ns,
+	};
+	memcpy(entry.subject, record->pending.batch_id, sizeof(entry.subject));
+	memcpy(entry.object, record->segment.object, sizeof(entry.object));
+	return state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])deliveries->ids,
+	                        deliveries->count);
+}
+
 static enum state_result promote_marks(struct state_txn *txn, uint32_t dataset, struct state_decoder *decoder,
-                                       uint32_t count)
+                                       uint32_t count, struct deliveries *deliveries)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct state_mark mark;
 		decode_mark(decoder, dataset, &mark);
 		if (decoder->damaged)
 			break;
+		add_delivery(deliveries, mark.member.delivery);
 		enum state_result result = apply_mark(txn, &mark);
 		if (result != STATE_OK)
 			return result;
 	}
 	return state_codec_end(decoder) ? STATE_OK : state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+}
+
+static enum state_result promote_record(struct state_txn *txn, uint32_t dataset, const struct record *record,
+                                        struct state_decoder *decoder)
+{
+	if (record->mark_count > decoder->left)
+		return state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	struct deliveries deliveries = {.ids = malloc((size_t)record->mark_count * STATE_ID_SIZE + 1)};
+	if (deliveries.ids == NULL)
+		return state_txn_fail(txn, STATE_NO_MEMORY, "no memory for a batch record of the state");
+	enum state_result result = promote_run(txn, dataset, record);
+	if (result == STATE_OK)
+		result = promote_dataset(txn, dataset, record);
+	if (result == STATE_OK)
+		result = promote_marks(txn, dataset, decoder, record->mark_count, &deliveries);
+	if (result == STATE_OK)
+		result = owe_segment(txn, dataset, record, &deliveries);
+	free(deliveries.ids);
+	return result;
 }
 
 enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset)
@@ -286,11 +347,7 @@ enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset)
 	if (decoder.damaged)
 		result = state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
 	if (result == STATE_OK)
-		result = promote_run(txn, dataset, &record);
-	if (result == STATE_OK)
-		result = promote_dataset(txn, dataset, &record);
-	if (result == STATE_OK)
-		result = promote_marks(txn, dataset, &decoder, record.mark_count);
+		result = promote_record(txn, dataset, &record, &decoder);
 	free(bytes);
 	return result == STATE_OK ? delete_record(txn, dataset) : result;
 }

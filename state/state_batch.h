@@ -4,6 +4,7 @@
 
 #include "state_dataset.h"
 #include "state_delivery.h"
+#include "state_outbox.h"
 #include "state_run.h"
 
 /*
@@ -34,6 +35,7 @@ struct state_batch {
 	size_t digest_count;
 	const struct state_mark *marks;
 	size_t mark_count;
+	const struct state_segment *segment; /* its rows for the object store; NULL: none are kept */
 };
 
 /* Writes record and run as pending. seq must follow the dataset's live seq. */
@@ -50,7 +52,7 @@ struct state_pending {
 enum state_result state_batch_pending(struct state_txn *txn, uint32_t dataset, struct state_pending *out);
 
 /* The COMMIT happened: the run is live, seq and batch_id and rows of the dataset move on, the marks are
- * applied. */
+ * applied, the segment is owed to the store. */
 enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset);
 
 /* The COMMIT did not happen and never will: the record and its run are gone. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "state_cursor.h"
+#include "state_outbox.h"
 #include "state_record.h"
 
 enum {
@@ -278,7 +279,8 @@ enum state_result state_delivery_expire(struct state_txn *txn, int64_t before_ns
 		result = read_history(&cursor, &delivery);
 		if (result != STATE_OK || delivery.started_ns >= before_ns)
 			break;
-		if (delivery.status != STATE_STATUS_OPEN) {
+		bool is_owed = state_outbox_owes(txn, delivery.id) != STATE_NOT_FOUND;
+		if (delivery.status != STATE_STATUS_OPEN && !is_owed) {
 			result = delete_delivery(txn, &delivery);
 			if (result == STATE_OK)
 				result = state_cursor_delete(&cursor);

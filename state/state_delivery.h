@@ -79,7 +79,7 @@ enum state_result state_delivery_each_member(struct state_txn *txn, const uint8_
                                              void *context);
 
 /* Forgets ended deliveries that started before then, with members and file entry, at most `limit` in one
- * call, and says how many. Open ones stay. */
+ * call, and says how many. Open ones stay, and those whose manifest is owed to the object store. */
 enum state_result state_delivery_expire(struct state_txn *txn, int64_t before_ns, size_t limit,
                                         size_t *expired);
 
