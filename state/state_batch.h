@@ -2,6 +2,7 @@
 #ifndef ROWSIEVE_STATE_BATCH_H
 #define ROWSIEVE_STATE_BATCH_H
 
+#include "state_chunk.h"
 #include "state_dataset.h"
 #include "state_delivery.h"
 #include "state_outbox.h"
@@ -33,6 +34,12 @@ struct state_batch {
 	uint32_t schema_version;
 	const struct state_digest *digests; /* rising, distinct, unseen; these become one run */
 	size_t digest_count;
+	/* of a keyed dataset, instead of digests: keys rising and distinct, each new or with another row than before */
+	const struct state_entry *entries;
+	size_t entry_count;
+	size_t new_count;                 /* entries whose key was never seen: these are what `rows` counts */
+	const struct state_chunk *chunks; /* rising, distinct; they may be known already */
+	size_t chunk_count;
 	const struct state_mark *marks;
 	size_t mark_count;
 	const struct state_segment *segment; /* its rows for the object store; NULL: none are kept */

@@ -39,6 +39,20 @@ static inline int state_digest_compare(struct state_digest a, struct state_diges
 enum state_result state_run_probe(struct state_txn *txn, uint32_t dataset, const struct state_digest *sorted,
                                   size_t count, bool *seen);
 
+/* What the seen-set of a keyed dataset remembers: a key, and the row it was given last. */
+struct state_entry {
+	struct state_digest key;
+	struct state_digest row;
+};
+
+/*
+ * The same for a keyed dataset: for each of the `count` rising key digests sets seen[i], and where it is true
+ * rows[i] to the row digest of the newest entry, the pending batch included. Equal neighbours are allowed.
+ */
+enum state_result state_run_probe_keys(struct state_txn *txn, uint32_t dataset,
+                                       const struct state_digest *sorted, size_t count, bool *seen,
+                                       struct state_digest *rows);
+
 /*
  * Brings the runs of a dataset in order: while STATE_RUN_FANOUT live runs share a size class they become one.
  * Works in transactions of its own of at most 16 MB each; may be interrupted by a kill at any point (R2).
