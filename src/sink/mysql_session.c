@@ -219,7 +219,7 @@ static enum result set_session(struct mysql_session *session, struct error *erro
 	enum result result = mysql_session_run(session,
 	                                       SLICE("SET SESSION autocommit=1, time_zone='+00:00', "
 	                                             "sql_mode='TRADITIONAL,NO_ENGINE_SUBSTITUTION', "
-	                                             "lock_wait_timeout=60"),
+	                                             "lock_wait_timeout=60, net_write_timeout=600"),
 	                                       NULL, error);
 	if (result == RESULT_OK)
 		result = read_packet_limit(session, error);

@@ -101,8 +101,9 @@ enum result mysql_table_make_own(struct mysql_session *session, struct error *er
 		result = make_own(session, "rowsieve_ledger",
 		                  SLICE("CREATE TABLE IF NOT EXISTS rowsieve_ledger ("
 		                        "table_name " NAME_TYPE ", seq " COUNT_TYPE ", batch_id " ID_TYPE
-		                        ", dataset " NAME_TYPE ", row_count " COUNT_TYPE
-		                        ", committed_at DATETIME(6) NOT NULL, PRIMARY KEY (table_name, seq)"
+		                        ", dataset " NAME_TYPE
+		                        ", row_count BIGINT NOT NULL, committed_at DATETIME(6) NOT NULL, "
+		                        "PRIMARY KEY (table_name, seq)"
 		                        ") ENGINE=InnoDB"),
 		                  error);
 	return result;

@@ -60,6 +60,31 @@ struct sink_batch {
 	size_t row_count;
 };
 
+/* What rowsieve_ledger says of a table. */
+struct sink_ledger {
+	uint64_t batches;
+	uint64_t last_seq; /* of its newest batch; 0 = none */
+	int64_t rows;      /* sum of its row counts: what the table holds when nobody else writes to it */
+};
+
+/* A table taken over by this state (a rebuild). Everything is borrowed for the call. */
+struct sink_adoption {
+	const char *table;
+	const struct sink_head *before; /* as fence() found it; NULL: there was none */
+	const struct sink_head *after;  /* what it will be; its seq is higher than any that the ledger has */
+	int64_t row_change;             /* what makes the sum of the ledger the number of rows in the table */
+};
+
+/* A look at every row of a table. */
+struct sink_scan {
+	const char *table;
+	const struct schema *schema; /* the columns to read; the table must have them */
+	/* Called for each row; its cells[schema->count] are what the database shows as text, and live for the
+	 * call. A missing value has data NULL. Anything but RESULT_OK ends the scan with that result. */
+	enum result (*row)(void *context, const struct slice *cells, struct error *error);
+	void *context;
+};
+
 struct sink_interface {
 	const char *kind; /* "sqlite", "mysql": stands in the state, so it never changes */
 
@@ -97,6 +122,30 @@ struct sink_interface {
 	 * RESULT_UNKNOWN when it was sent and not confirmed; everything else: certainly not stored.
 	 */
 	enum result (*store)(struct sink *sink, const struct sink_batch *batch, struct error *error);
+
+	/*
+	 * As judge(), whoever feeds the table: a committed write that raises the epoch of the head that is
+	 * there, and then what stands under the name. No batch of anybody's commits on the old head any more.
+	 */
+	enum result (*fence)(struct sink *sink, const char *table, struct sink_presence *presence,
+	                     struct error *error);
+
+	enum result (*ledger)(struct sink *sink, const char *table, struct sink_ledger *ledger,
+	                      struct error *error);
+
+	/*
+	 * One transaction: the head becomes another one (RESULT_DISAGREES and a rollback when it is not
+	 * `before` any more), or is made; the ledger row of that step; COMMIT. Results as for store().
+	 */
+	enum result (*adopt)(struct sink *sink, const struct sink_adoption *adoption, struct error *error);
+
+	/* The table's columns as they stand: names, ordinals from 1, and for each the type whose canonical
+	 * texts it holds (text where there is no such type). RESULT_CONFIG when there is no table. */
+	enum result (*describe)(struct sink *sink, const char *table, struct schema **schema,
+	                        struct error *error);
+
+	/* Reads the table once, as it is at one moment, in memory for one row. */
+	enum result (*scan)(struct sink *sink, const struct sink_scan *scan, struct error *error);
 
 	void (*close)(struct sink *sink); /* frees it; NULL is fine */
 };

@@ -94,6 +94,29 @@ bool sql_same_head(const struct sink_head *a, const struct sink_head *b)
 	       id_equal(a->fingerprint, b->fingerprint);
 }
 
+struct sink_head sql_head_after(const struct sink_batch *batch)
+{
+	struct sink_head after = *batch->head;
+	after.seq++;
+	after.batch_id = batch->batch_id;
+	return after;
+}
+
+enum result sql_append_scan(struct buffer *sql, const struct sink_scan *scan, char quote)
+{
+	if (buffer_append_string(sql, "SELECT ") != RESULT_OK ||
+	    sql_append_columns(sql, scan->schema, quote) != RESULT_OK ||
+	    buffer_append_string(sql, " FROM ") != RESULT_OK ||
+	    sql_append_identifier(sql, scan->table, quote) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	return buffer_append(sql, "", 1);
+}
+
+enum result sql_no_table(struct error *error)
+{
+	return error_set(error, RESULT_CONFIG, "there is no such table");
+}
+
 bool sql_cells(struct slice *cells, const struct schema *schema, struct slice row)
 {
 	size_t column = 0;

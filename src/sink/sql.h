@@ -41,6 +41,15 @@ bool sql_parse_head(struct sink_head *head, const char *const values[SQL_HEAD_CO
 /* The same head, wherever it stands: everything but epoch, seq and batch_id. */
 bool sql_same_head(const struct sink_head *a, const struct sink_head *b);
 
+/* The head once the batch is stored. */
+struct sink_head sql_head_after(const struct sink_batch *batch);
+
+/* Appends the scan's SELECT, with a NUL behind it. */
+enum result sql_append_scan(struct buffer *sql, const struct sink_scan *scan, char quote) WARN_UNUSED;
+
+/* RESULT_CONFIG: there is no table to describe or scan. */
+enum result sql_no_table(struct error *error);
+
 /*
  * Spreads a canonical row over cells[schema->count]; a missing value has data NULL, an empty one has not.
  * False when the bytes are no row of this schema. The cells point into the row.

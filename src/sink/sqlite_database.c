@@ -159,6 +159,20 @@ enum result sqlite_database_prepare(struct sqlite_database *database, sqlite3_st
 	return RESULT_OK;
 }
 
+enum result sqlite_database_prepare_texts(struct sqlite_database *database, sqlite3_stmt **statement,
+                                          const char *sql, const char *const *texts, int count,
+                                          struct error *error)
+{
+	enum result result = sqlite_database_prepare(database, statement, sql, error);
+	if (result != RESULT_OK)
+		return result;
+	for (int i = 0; i < count; i++) {
+		if (sqlite3_bind_text(*statement, i + 1, texts[i], -1, SQLITE_STATIC) != SQLITE_OK)
+			return sqlite_database_fail(database, error, "cannot bind");
+	}
+	return RESULT_OK;
+}
+
 enum result sqlite_database_step(struct sqlite_database *database, sqlite3_stmt *statement, bool *row,
                                  struct error *error)
 {

@@ -29,6 +29,11 @@ enum result sqlite_database_run(struct sqlite_database *database, const char *sq
 enum result sqlite_database_prepare(struct sqlite_database *database, sqlite3_stmt **statement,
                                     const char *sql, struct error *error) WARN_UNUSED;
 
+/* The same for a statement whose first parameters are texts; the texts must outlive it. */
+enum result sqlite_database_prepare_texts(struct sqlite_database *database, sqlite3_stmt **statement,
+                                          const char *sql, const char *const *texts, int count,
+                                          struct error *error) WARN_UNUSED;
+
 /* One step: *row says whether there is a row to read. */
 enum result sqlite_database_step(struct sqlite_database *database, sqlite3_stmt *statement, bool *row,
                                  struct error *error) WARN_UNUSED;

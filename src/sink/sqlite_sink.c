@@ -7,7 +7,9 @@
 
 #include "sink/sql.h"
 #include "sink/sqlite_database.h"
+#include "sink/sqlite_head.h"
 #include "sink/sqlite_rows.h"
+#include "sink/sqlite_scan.h"
 
 struct sqlite_sink {
 	struct sink base;
@@ -72,48 +74,15 @@ static enum result begin_write(struct sqlite_database *database, struct error *e
 	return result;
 }
 
-/* Prepares a statement whose first parameters are texts; the texts must outlive it. */
-static enum result prepare(struct sqlite_database *database, sqlite3_stmt **statement, const char *sql,
-                           const char *const *texts, int count, struct error *error)
-{
-	enum result result = sqlite_database_prepare(database, statement, sql, error);
-	if (result != RESULT_OK)
-		return result;
-	for (int i = 0; i < count; i++) {
-		if (sqlite3_bind_text(*statement, i + 1, texts[i], -1, SQLITE_STATIC) != SQLITE_OK)
-			return sqlite_database_fail(database, error, "cannot bind");
-	}
-	return RESULT_OK;
-}
-
-static enum result read_head(struct sqlite_database *database, const char *table, bool *found,
-                             struct sink_head *head, struct error *error)
-{
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	enum result result =
-	    prepare(database, &statement,
-	            "SELECT " SQL_HEAD_COLUMNS " FROM rowsieve_head WHERE table_name=?1", &table, 1, error);
-	if (result == RESULT_OK)
-		result = sqlite_database_step(database, statement, found, error);
-	if (result != RESULT_OK || !*found)
-		return result;
-	const char *values[SQL_HEAD_COLUMN_COUNT];
-	for (int i = 0; i < SQL_HEAD_COLUMN_COUNT; i++)
-		values[i] = (const char *)sqlite3_column_text(statement, i);
-	if (!sql_parse_head(head, values))
-		return error_set(error, RESULT_DISAGREES, "its row in rowsieve_head of '%s' is damaged",
-		                 database->path);
-	return RESULT_OK;
-}
-
 static enum result look_for_table(struct sqlite_database *database, const char *table, bool *found,
                                   struct error *error)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	enum result result = prepare(database, &statement,
-	                             "SELECT type FROM sqlite_schema WHERE name=?1 COLLATE NOCASE "
-	                             "AND type IN ('table', 'view')",
-	                             &table, 1, error);
+	enum result result =
+	    sqlite_database_prepare_texts(database, &statement,
+	                                  "SELECT type FROM sqlite_schema WHERE name=?1 COLLATE NOCASE "
+	                                  "AND type IN ('table', 'view')",
+	                                  &table, 1, error);
 	if (result == RESULT_OK)
 		result = sqlite_database_step(database, statement, found, error);
 	if (result == RESULT_OK && *found &&
@@ -137,21 +106,29 @@ static enum result look_for_rows(struct sqlite_database *database, const char *t
 	return result;
 }
 
+/* What stands under the name, within the transaction that is open. */
+static enum result look(struct sqlite_database *database, const char *table, struct sink_presence *presence,
+                        struct error *error)
+{
+	*presence = (struct sink_presence){0};
+	enum result result = sqlite_head_read(database, table, &presence->has_head, &presence->head, error);
+	if (result == RESULT_OK)
+		result = look_for_table(database, table, &presence->has_table, error);
+	if (result == RESULT_OK && presence->has_table)
+		result = look_for_rows(database, table, &presence->has_rows, error);
+	return result;
+}
+
 static enum result inspect(struct sink *sink, const char *table, struct sink_presence *presence,
                            struct error *error)
 {
 	struct sqlite_database *database = database_of(sink);
-	*presence = (struct sink_presence){0};
 	enum result result = sqlite_database_check(database, error);
 	if (result == RESULT_OK)
 		result = sqlite_database_run(database, "BEGIN", error);
 	if (result != RESULT_OK)
 		return sql_in_table(result, table, error);
-	result = read_head(database, table, &presence->has_head, &presence->head, error);
-	if (result == RESULT_OK)
-		result = look_for_table(database, table, &presence->has_table, error);
-	if (result == RESULT_OK && presence->has_table)
-		result = look_for_rows(database, table, &presence->has_rows, error);
+	result = look(database, table, presence, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
@@ -160,8 +137,8 @@ static enum result find_missing(struct sqlite_database *database, const char *ta
                                 const struct schema *schema, bool *missing, struct error *error)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	enum result result =
-	    prepare(database, &statement, "SELECT name FROM pragma_table_info(?1)", &table, 1, error);
+	enum result result = sqlite_database_prepare_texts(
+	    database, &statement, "SELECT name FROM pragma_table_info(?1)", &table, 1, error);
 	memset(missing, true, schema->count);
 	bool row = result == RESULT_OK;
 	while (row) {
@@ -226,41 +203,6 @@ static enum result demand_columns(struct sqlite_database *database, const char *
 	return result;
 }
 
-static enum result insert_head(struct sqlite_database *database, const char *table,
-                               const struct sink_head *head, struct error *error)
-{
-	char ids[5][ID_TEXT_MAX];
-	id_text(ids[0], head->sink_id);
-	id_text(ids[1], head->state_id);
-	id_text(ids[2], head->secret_check);
-	id_text(ids[3], head->fingerprint);
-	id_text(ids[4], (struct id){0});
-	const char *texts[] = {table, head->dataset, ids[0], ids[1], ids[2], ids[3], ids[4]};
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row;
-	enum result result = prepare(database, &statement,
-	                             "INSERT OR ABORT INTO rowsieve_head(table_name, " SQL_HEAD_COLUMNS
-	                             ") VALUES (?1,?2,?3,?4,?5,?6,0,0,?7)",
-	                             texts, 7, error);
-	if (result == RESULT_OK)
-		result = sqlite_database_step(database, statement, &row, error);
-	return result;
-}
-
-static enum result ensure_head(struct sqlite_database *database, const char *table,
-                               const struct sink_head *head, struct error *error)
-{
-	bool found;
-	struct sink_head present;
-	enum result result = read_head(database, table, &found, &present, error);
-	if (result == RESULT_OK && !found)
-		return insert_head(database, table, head, error);
-	if (result == RESULT_OK && !sql_same_head(&present, head))
-		return error_set(error, RESULT_DISAGREES, "rowsieve_head of '%s' holds another head for it",
-		                 database->path);
-	return result;
-}
-
 static enum result create(struct sink *sink, const char *table, const struct schema *schema,
                           const struct sink_head *head, struct error *error)
 {
@@ -276,7 +218,7 @@ static enum result create(struct sink *sink, const char *table, const struct sch
 		result = found ? demand_columns(database, table, schema, error)
 		               : make_table(database, table, schema, error);
 	if (result == RESULT_OK)
-		result = ensure_head(database, table, head, error);
+		result = sqlite_head_ensure(database, table, head, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
@@ -312,27 +254,6 @@ static enum result add_columns(struct sink *sink, const char *table, const struc
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
-static enum result raise_epoch(struct sqlite_database *database, const char *table, struct id sink_id,
-                               struct id state_id, struct error *error)
-{
-	char ids[2][ID_TEXT_MAX];
-	id_text(ids[0], sink_id);
-	id_text(ids[1], state_id);
-	const char *texts[] = {table, ids[0], ids[1]};
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row;
-	enum result result = prepare(database, &statement,
-	                             "UPDATE rowsieve_head SET epoch=epoch+1 "
-	                             "WHERE table_name=?1 AND sink_id=?2 AND state_id=?3",
-	                             texts, 3, error);
-	if (result == RESULT_OK)
-		result = sqlite_database_step(database, statement, &row, error);
-	if (result == RESULT_OK && sqlite3_changes(database->handle) != 1)
-		return error_set(error, RESULT_DISAGREES,
-		                 "rowsieve_head of '%s' holds no head of this state for it", database->path);
-	return result;
-}
-
 static enum result judge(struct sink *sink, const char *table, struct id sink_id, struct id state_id,
                          struct sink_head *head, struct error *error)
 {
@@ -341,59 +262,20 @@ static enum result judge(struct sink *sink, const char *table, struct id sink_id
 	if (result != RESULT_OK)
 		return sql_in_table(result, table, error);
 	bool found;
-	result = raise_epoch(database, table, sink_id, state_id, error);
+	result = sqlite_head_judge(database, table, sink_id, state_id, error);
 	if (result == RESULT_OK)
-		result = read_head(database, table, &found, head, error);
+		result = sqlite_head_read(database, table, &found, head, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
-static enum result advance_head(struct sqlite_database *database, const struct sink_batch *batch,
-                                struct error *error)
+/* COMMIT; whatever answers it but a yes leaves the outcome open. */
+static enum result commit(struct sqlite_database *database, struct error *error)
 {
-	char ids[4][ID_TEXT_MAX];
-	id_text(ids[0], batch->batch_id);
-	id_text(ids[1], batch->head->sink_id);
-	id_text(ids[2], batch->head->state_id);
-	id_text(ids[3], batch->head->batch_id);
-	const char *texts[] = {batch->table, ids[0], ids[1], ids[2], ids[3]};
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row;
-	enum result result =
-	    prepare(database, &statement,
-	            "UPDATE rowsieve_head SET seq=?6+1, batch_id=?2 WHERE table_name=?1 AND sink_id=?3 "
-	            "AND state_id=?4 AND epoch=?7 AND seq=?6 AND batch_id=?5",
-	            texts, 5, error);
-	if (result != RESULT_OK)
-		return result;
-	if (sqlite3_bind_int64(statement, 6, (sqlite3_int64)batch->head->seq) != SQLITE_OK ||
-	    sqlite3_bind_int64(statement, 7, (sqlite3_int64)batch->head->epoch) != SQLITE_OK)
-		return sqlite_database_fail(database, error, "cannot bind");
-	result = sqlite_database_step(database, statement, &row, error);
-	if (result == RESULT_OK && sqlite3_changes(database->handle) != 1)
-		return error_set(error, RESULT_DISAGREES, "its head in '%s' is not the one that was judged",
-		                 database->path);
-	return result;
-}
-
-static enum result insert_ledger(struct sqlite_database *database, const struct sink_batch *batch,
-                                 struct error *error)
-{
-	char id[ID_TEXT_MAX];
-	id_text(id, batch->batch_id);
-	const char *texts[] = {batch->table, id, batch->head->dataset};
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row;
-	enum result result = prepare(database, &statement,
-	                             "INSERT OR ABORT INTO rowsieve_ledger"
-	                             "(table_name, batch_id, dataset, seq, row_count, committed_at) "
-	                             "VALUES (?1,?2,?3,?4,?5,strftime('%Y-%m-%d %H:%M:%S','now'))",
-	                             texts, 3, error);
-	if (result != RESULT_OK)
-		return result;
-	if (sqlite3_bind_int64(statement, 4, (sqlite3_int64)batch->head->seq + 1) != SQLITE_OK ||
-	    sqlite3_bind_int64(statement, 5, (sqlite3_int64)batch->row_count) != SQLITE_OK)
-		return sqlite_database_fail(database, error, "cannot bind");
-	return sqlite_database_step(database, statement, &row, error);
+	if (end_transaction(database, RESULT_OK, error) == RESULT_OK)
+		return RESULT_OK;
+	if (error != NULL)
+		error->result = RESULT_UNKNOWN;
+	return RESULT_UNKNOWN;
 }
 
 static enum result store(struct sink *sink, const struct sink_batch *batch, struct error *error)
@@ -401,20 +283,74 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	struct sqlite_database *database = database_of(sink);
 	enum result result = begin_write(database, error);
 	if (result == RESULT_OK)
-		result = advance_head(database, batch, error);
+		result = sqlite_head_advance(database, batch, error);
 	if (result == RESULT_OK && batch->row_count > 0)
 		result = sqlite_rows_insert(database, batch, error);
+	struct sink_head after = sql_head_after(batch);
 	if (result == RESULT_OK)
-		result = insert_ledger(database, batch, error);
+		result = sqlite_head_add_to_ledger(database, batch->table, &after, (int64_t)batch->row_count,
+		                                   error);
 	if (result != RESULT_OK) {
 		sqlite_database_rollback(database);
 		return sql_in_table(result, batch->table, error);
 	}
-	if (end_transaction(database, RESULT_OK, error) == RESULT_OK)
-		return RESULT_OK;
-	if (error != NULL)
-		error->result = RESULT_UNKNOWN;
-	return sql_in_table(RESULT_UNKNOWN, batch->table, error);
+	return sql_in_table(commit(database, error), batch->table, error);
+}
+
+static enum result fence(struct sink *sink, const char *table, struct sink_presence *presence,
+                         struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	enum result result = begin_write(database, error);
+	if (result != RESULT_OK)
+		return sql_in_table(result, table, error);
+	result = sqlite_head_fence(database, table, error);
+	if (result == RESULT_OK)
+		result = look(database, table, presence, error);
+	return sql_in_table(end_transaction(database, result, error), table, error);
+}
+
+static enum result ledger(struct sink *sink, const char *table, struct sink_ledger *out, struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	enum result result = sqlite_database_check(database, error);
+	if (result == RESULT_OK)
+		result = sqlite_head_sum_ledger(database, table, out, error);
+	return sql_in_table(result, table, error);
+}
+
+static enum result adopt(struct sink *sink, const struct sink_adoption *adoption, struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	enum result result = begin_write(database, error);
+	if (result == RESULT_OK)
+		result = sqlite_head_replace(database, adoption, error);
+	if (result == RESULT_OK)
+		result = sqlite_head_add_to_ledger(database, adoption->table, adoption->after,
+		                                   adoption->row_change, error);
+	if (result != RESULT_OK) {
+		sqlite_database_rollback(database);
+		return sql_in_table(result, adoption->table, error);
+	}
+	return sql_in_table(commit(database, error), adoption->table, error);
+}
+
+static enum result describe(struct sink *sink, const char *table, struct schema **schema, struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	enum result result = sqlite_database_check(database, error);
+	if (result == RESULT_OK)
+		result = sqlite_scan_describe(database, table, schema, error);
+	return sql_in_table(result, table, error);
+}
+
+static enum result scan(struct sink *sink, const struct sink_scan *what, struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	enum result result = sqlite_database_check(database, error);
+	if (result == RESULT_OK)
+		result = sqlite_scan_rows(database, what, error);
+	return sql_in_table(result, what->table, error);
 }
 
 static void sink_close(struct sink *sink)
@@ -437,6 +373,11 @@ enum result sqlite_sink_open(struct sink **out, const char *path, struct error *
 	    .add_columns = add_columns,
 	    .judge = judge,
 	    .store = store,
+	    .fence = fence,
+	    .ledger = ledger,
+	    .adopt = adopt,
+	    .describe = describe,
+	    .scan = scan,
 	    .close = sink_close,
 	};
 	struct sqlite_sink *sink = calloc(1, sizeof *sink);

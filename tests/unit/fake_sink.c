@@ -164,6 +164,52 @@ static enum result fake_store(struct sink *sink, const struct sink_batch *batch,
 	return RESULT_OK;
 }
 
+static enum result fake_fence(struct sink *sink, const char *table, struct sink_presence *presence,
+                              struct error *error)
+{
+	struct fake_sink *fake = fake_of(sink);
+	if (happens(fake, 50))
+		deliver_late_commit(fake);
+	fake->presence.head.epoch++;
+	return fake_inspect(sink, table, presence, error);
+}
+
+static enum result fake_ledger(struct sink *sink, const char *table, struct sink_ledger *ledger,
+                               struct error *error)
+{
+	const struct fake_sink *fake = fake_of(sink);
+	(void)table;
+	(void)error;
+	*ledger = (struct sink_ledger){fake->presence.head.seq, fake->presence.head.seq,
+	                               (int64_t)fake->table.count};
+	return RESULT_OK;
+}
+
+static enum result fake_adopt(struct sink *sink, const struct sink_adoption *adoption, struct error *error)
+{
+	struct fake_sink *fake = fake_of(sink);
+	(void)error;
+	fake->presence.has_head = true;
+	fake->presence.head = *adoption->after;
+	return RESULT_OK;
+}
+
+static enum result fake_describe(struct sink *sink, const char *table, struct schema **schema,
+                                 struct error *error)
+{
+	(void)sink;
+	(void)table;
+	*schema = schema_new();
+	return *schema != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
+}
+
+static enum result fake_scan(struct sink *sink, const struct sink_scan *scan, struct error *error)
+{
+	(void)sink;
+	(void)scan;
+	return error_set(error, RESULT_UNREACHABLE, "fake: nothing to read");
+}
+
 static void fake_close(struct sink *sink)
 {
 	if (sink == NULL)
@@ -181,6 +227,11 @@ static const struct sink_interface FAKE = {
     .add_columns = fake_add_columns,
     .judge = fake_judge,
     .store = fake_store,
+    .fence = fake_fence,
+    .ledger = fake_ledger,
+    .adopt = fake_adopt,
+    .describe = fake_describe,
+    .scan = fake_scan,
     .close = fake_close,
 };
 

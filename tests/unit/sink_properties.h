@@ -24,6 +24,12 @@ struct sink_fixture {
 	X(judging_without_our_head_disagrees)                                                                \
 	X(texts_come_back_exactly)                                                                           \
 	X(typed_values_come_back_exactly)                                                                    \
+	X(scanned_rows_are_the_rows_that_were_stored)                                                        \
+	X(a_scan_ends_with_what_its_reader_says)                                                             \
+	X(a_described_table_reads_as_it_was_stored)                                                          \
+	X(a_fence_shuts_out_whoever_feeds_the_table)                                                         \
+	X(an_adopted_table_has_a_new_head_and_a_true_ledger)                                                 \
+	X(a_head_that_moved_is_not_adopted)                                                                  \
 	X(a_table_of_one_text_column_keeps_empty_and_null)                                                   \
 	X(columns_are_added_once)                                                                            \
 	X(rows_without_a_head_are_reported)                                                                  \
