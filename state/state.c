@@ -15,6 +15,7 @@
 
 #include "state_internal.h"
 #include "state_manifest.h"
+#include "state_rebuild.h"
 
 enum { FORMAT = 1, MAX_READERS = 256, MAP_UNIT = 1 << 20 };
 
@@ -281,6 +282,15 @@ static enum state_result open_tables(struct state *state, bool must_exist, int d
 	return result;
 }
 
+/* What a crash has left half done: outputs of merges, inputs not removed yet, rebuilds. */
+static enum state_result sweep(struct state *state, struct state_error *error)
+{
+	struct state_txn *txn = state_txn_begin_write(state);
+	state_rebuild_kill_orphans(txn);
+	enum state_result result = state_txn_commit(txn, error);
+	return result == STATE_OK ? state_manifest_sweep(state, error) : result;
+}
+
 static enum state_result open_state(struct state *state, const struct state_options *options, int directory,
                                     struct state_error *error)
 {
@@ -292,7 +302,7 @@ static enum state_result open_state(struct state *state, const struct state_opti
 	if (result == STATE_OK)
 		result = open_tables(state, options->must_exist, directory, error);
 	if (result == STATE_OK)
-		result = state_manifest_sweep(state, error);
+		result = sweep(state, error);
 	return result;
 }
 

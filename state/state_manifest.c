@@ -73,6 +73,16 @@ enum state_result state_manifest_set_state(struct state_txn *txn, const struct s
 	return put(txn, &changed);
 }
 
+enum state_result state_manifest_give(struct state_txn *txn, const struct state_manifest *manifest,
+                                      uint32_t dataset)
+{
+	struct state_key key = manifest_key(manifest->dataset, manifest->run);
+	struct state_manifest given = *manifest;
+	given.dataset = dataset;
+	enum state_result result = state_txn_delete(txn, STATE_TABLE_MANIFEST, &key);
+	return result == STATE_OK ? put(txn, &given) : result;
+}
+
 struct list {
 	struct state_manifest *items;
 	size_t count;
@@ -119,6 +129,16 @@ enum state_result state_manifest_list(struct state_txn *txn, uint32_t dataset, s
 	struct state_key prefix = {0};
 	state_codec_key_u32(&prefix, dataset);
 	enum state_result result = collect(txn, &prefix, &list);
+	*out = list.items;
+	*count = list.count;
+	return result;
+}
+
+enum state_result state_manifest_list_all(struct state_txn *txn, struct state_manifest **out, size_t *count)
+{
+	static const struct state_key everything = {0};
+	struct list list = {0};
+	enum state_result result = collect(txn, &everything, &list);
 	*out = list.items;
 	*count = list.count;
 	return result;

@@ -39,6 +39,13 @@ enum state_result state_manifest_set_state(struct state_txn *txn, const struct s
 enum state_result state_manifest_list(struct state_txn *txn, uint32_t dataset, struct state_manifest **out,
                                       size_t *count);
 
+/* The same of all datasets. */
+enum state_result state_manifest_list_all(struct state_txn *txn, struct state_manifest **out, size_t *count);
+
+/* The run belongs to another dataset from now on. */
+enum state_result state_manifest_give(struct state_txn *txn, const struct state_manifest *manifest,
+                                      uint32_t dataset);
+
 /* Removes a run: its values, then its entry. Stops after *budget values, which it counts down; the run is
  * gone when some are left. */
 enum state_result state_manifest_remove(struct state_txn *txn, const struct state_manifest *manifest,
