@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/charset.h"
 #include "source/regular.h"
+#include "source/split.h"
+#include "source/window.h"
 
 /*
  * Regular records are found by the scanner (source/regular.h); what follows is about the others.
@@ -20,24 +23,18 @@
  * has opened.
  */
 
-enum { READ_SIZE = 256 * 1024, ENTRY_STEP = 4096, RECORD_SLACK = 1024 * 1024 };
+enum { ENTRY_STEP = 4096, RECORD_SLACK = 1024 * 1024 };
 
 struct record_reader {
 	struct record_options options;
 	size_t max_record; /* raw bytes */
 	size_t expected_fields;
-	record_read_fn *read;
-	void *context;
-
-	struct buffer window; /* what was read */
-	size_t begin;         /* of the next record in the window */
-	size_t line_feed;     /* in the window: none stands between `begin` and here */
-	size_t carriage_return;
-	bool started;
-	bool input_ended;
+	struct window window;
 
 	struct csv_parser parser;
-	struct buffer text; /* the fields' content, one behind the other */
+	struct split split;    /* instead of the parser, where libcsv's rules do not do */
+	struct buffer text;    /* the fields' content, one behind the other */
+	struct buffer decoded; /* the same in UTF-8, where it was not */
 	struct slice *fields;
 	size_t field_count; /* counted on beyond max_columns */
 	bool long_field;
@@ -45,14 +42,7 @@ struct record_reader {
 
 	uint64_t number;
 	uint64_t line;
-	uint64_t offset; /* of `begin` in the plain bytes */
-};
-
-/* A physical line, as offsets from `begin`. Without a line end at the end of input, both are the same. */
-struct line {
-	size_t content; /* where its line end begins */
-	size_t end;     /* where the next line begins */
-	bool too_long;  /* the record does not fit max_record with this line */
+	uint64_t offset; /* of the window's `begin` in the plain bytes */
 };
 
 /* What of the window belongs to the record at `begin`. */
@@ -102,9 +92,12 @@ enum result record_open(struct record_reader **out, const struct record_options 
 	csv_set_blk_size(&reader->parser, ENTRY_STEP);
 
 	reader->options = *options;
+	/* libcsv, and so the scanner, knows no escapes. */
+	reader->regular.enabled &= options->escape == '\0';
+	reader->split = (struct split){
+	    .delimiter = options->delimiter, .quote = options->quote, .escape = options->escape};
 	reader->max_record = regular.max_record;
-	reader->read = read;
-	reader->context = context;
+	reader->window = (struct window){.read = read, .context = context};
 	reader->fields = fields;
 	reader->line = 1;
 	*out = reader;
@@ -121,78 +114,10 @@ static enum result no_memory(struct error *error)
 	return error_set(error, RESULT_NO_MEMORY, "no memory for a record");
 }
 
-static size_t saturating_subtract(size_t from, size_t amount)
-{
-	return from > amount ? from - amount : 0;
-}
-
-/* Reads more behind the window, whose beginning moves to `begin`. */
-static enum result refill(struct record_reader *reader, struct error *error)
-{
-	if (reader->begin > 0) {
-		buffer_consume(&reader->window, reader->begin);
-		reader->line_feed = saturating_subtract(reader->line_feed, reader->begin);
-		reader->carriage_return = saturating_subtract(reader->carriage_return, reader->begin);
-		reader->begin = 0;
-	}
-	if (buffer_reserve(&reader->window, READ_SIZE) != RESULT_OK)
-		return no_memory(error);
-	size_t count = 0;
-	enum result result = reader->read(reader->context, reader->window.data + reader->window.length,
-	                                  READ_SIZE, &count, error);
-	if (result != RESULT_OK)
-		return result;
-	reader->window.length += count;
-	reader->input_ended = count == 0;
-	return RESULT_OK;
-}
-
-/* Where the next such byte stands at or behind `from`, or the window's length. *mark remembers how far was
- * looked. */
-static size_t next_byte(const struct buffer *window, size_t *mark, size_t from, char byte)
-{
-	size_t at = *mark > from ? *mark : from;
-	if (at < window->length && window->data[at] != byte) {
-		const char *found = memchr(window->data + at, byte, window->length - at);
-		at = found != NULL ? (size_t)(found - window->data) : window->length;
-	}
-	*mark = at;
-	return at;
-}
-
-/* The line that begins at `start`, as far as it is in the window; false if its end is not known yet. */
-static bool look_for_line(struct record_reader *reader, size_t start, struct line *line)
-{
-	const struct buffer *window = &reader->window;
-	size_t from = reader->begin + start;
-	size_t line_feed = next_byte(window, &reader->line_feed, from, '\n');
-	size_t carriage_return = next_byte(window, &reader->carriage_return, from, '\r');
-	size_t content = line_feed < carriage_return ? line_feed : carriage_return;
-	size_t end = content;
-	bool known = content < window->length || reader->input_ended;
-	if (content < window->length)
-		end++;
-	if (carriage_return < line_feed) {
-		if (end == window->length)
-			known = reader->input_ended;
-		else if (end == line_feed)
-			end++;
-	}
-	*line = (struct line){.content = content - reader->begin, .end = end - reader->begin};
-	return known;
-}
-
-/* As look_for_line(), reading what is needed but no more than a record may have. */
-static enum result find_line(struct record_reader *reader, size_t start, struct line *line,
+static enum result find_line(struct record_reader *reader, size_t start, struct window_line *line,
                              struct error *error)
 {
-	while (!look_for_line(reader, start, line) && line->end <= reader->max_record) {
-		enum result result = refill(reader, error);
-		if (result != RESULT_OK)
-			return result;
-	}
-	line->too_long = line->end > reader->max_record;
-	return RESULT_OK;
+	return window_find(&reader->window, start, reader->max_record, line, error);
 }
 
 static void on_field(void *entry, size_t length, void *context)
@@ -213,6 +138,7 @@ static void reset_parser(struct record_reader *reader)
 {
 	csv_set_opts(&reader->parser, 0);
 	csv_fini(&reader->parser, NULL, NULL, NULL);
+	split_reset(&reader->split);
 	reader->text.length = 0;
 	reader->field_count = 0;
 	reader->long_field = false;
@@ -220,20 +146,39 @@ static void reset_parser(struct record_reader *reader)
 
 enum fed { FED_ENDED, FED_OPEN, FED_STRAY_QUOTE, FED_NO_MEMORY };
 
+static enum fed feed_split(struct record_reader *reader, bool is_strict, size_t from, size_t to)
+{
+	static const enum fed fed[] = {
+	    [SPLIT_FED] = FED_OPEN, [SPLIT_STRAY_QUOTE] = FED_STRAY_QUOTE, [SPLIT_NO_MEMORY] = FED_NO_MEMORY};
+	struct slice bytes = {window_rest(&reader->window).data + from, to - from};
+	reader->split.is_strict = is_strict;
+	return fed[split_feed(&reader->split, bytes, on_field, reader)];
+}
+
 static enum fed feed(struct record_reader *reader, unsigned char mode, size_t from, size_t to)
 {
 	struct csv_parser *parser = &reader->parser;
+	if (reader->options.escape != '\0')
+		return feed_split(reader, mode == CSV_STRICT, from, to);
 	csv_set_opts(parser, mode);
-	if (csv_parse(parser, reader->window.data + reader->begin + from, to - from, on_field, NULL,
-	              reader) == to - from)
+	if (csv_parse(parser, window_rest(&reader->window).data + from, to - from, on_field, NULL, reader) ==
+	    to - from)
 		return FED_OPEN;
 	return csv_error(parser) == CSV_EPARSE ? FED_STRAY_QUOTE : FED_NO_MEMORY;
+}
+
+static bool end_record(struct record_reader *reader)
+{
+	if (reader->options.escape != '\0')
+		return split_end(&reader->split, on_field, reader);
+	csv_set_opts(&reader->parser, CSV_STRICT | CSV_STRICT_FINI);
+	return csv_fini(&reader->parser, on_field, NULL, reader) == 0;
 }
 
 /* Parses one more line of the record: FED_ENDED if the record ends with it, FED_OPEN if it stops inside
  * quotes. */
 static enum fed feed_line(struct record_reader *reader, unsigned char mode, size_t start,
-                          const struct line *line)
+                          const struct window_line *line)
 {
 	/* Unquoting only shortens, so on_field() need not look at the room. */
 	if (buffer_reserve(&reader->text, line->end - reader->text.length) != RESULT_OK)
@@ -241,10 +186,7 @@ static enum fed feed_line(struct record_reader *reader, unsigned char mode, size
 	enum fed fed = feed(reader, mode, start, line->content);
 	if (fed != FED_OPEN)
 		return fed;
-	csv_set_opts(&reader->parser, CSV_STRICT | CSV_STRICT_FINI);
-	if (csv_fini(&reader->parser, on_field, NULL, reader) == 0)
-		return FED_ENDED;
-	return feed(reader, mode, line->content, line->end);
+	return end_record(reader) ? FED_ENDED : feed(reader, mode, line->content, line->end);
 }
 
 /* Whether the fields of a record that has ended may be taken. */
@@ -260,10 +202,10 @@ static enum record_fault judge(const struct record_reader *reader, uint64_t line
 }
 
 /* A record that did not end with its first line. */
-static enum result parse_spanning(struct record_reader *reader, const struct line *first,
+static enum result parse_spanning(struct record_reader *reader, const struct window_line *first,
                                   struct extent *extent, struct error *error)
 {
-	struct line line = *first;
+	struct window_line line = *first;
 	size_t start = 0;
 	uint64_t lines = 1;
 	*extent = (struct extent){.bytes = first->end, .lines = 1, .fault = RECORD_OPEN_QUOTE};
@@ -293,15 +235,63 @@ static enum result parse_spanning(struct record_reader *reader, const struct lin
 	return RESULT_OK;
 }
 
-static enum result parse_record(struct record_reader *reader, const struct line *first, struct extent *extent,
-                                struct error *error)
+/* The first line by itself, by Python's rule for quotes. False, and nothing is lost but the fields, where that
+ * does not give what the header promises. */
+static enum result save_line(struct record_reader *reader, const struct window_line *first, bool *is_saved,
+                             struct error *error)
+{
+	*is_saved = false;
+	if (reader->expected_fields == 0)
+		return RESULT_OK;
+	reset_parser(reader);
+	if (feed_split(reader, false, 0, first->content) == FED_NO_MEMORY)
+		return no_memory(error);
+	*is_saved = split_end(&reader->split, on_field, reader) &&
+	            reader->field_count == reader->expected_fields && judge(reader, 1) == RECORD_WHOLE;
+	return RESULT_OK;
+}
+
+static enum result parse_broken(struct record_reader *reader, const struct window_line *first,
+                                struct extent *extent, struct error *error)
+{
+	bool is_saved = false;
+	enum result result = parse_spanning(reader, first, extent, error);
+	if (result == RESULT_OK &&
+	    (extent->fault == RECORD_STRAY_QUOTE || extent->fault == RECORD_OPEN_QUOTE))
+		result = save_line(reader, first, &is_saved, error);
+	if (is_saved)
+		extent->fault = RECORD_WHOLE;
+	return result;
+}
+
+/* Would the line, which has the wrong number of fields, be split otherwise by another rule for quotes? */
+static bool is_doubtful(const struct record_reader *reader, const struct window_line *line)
+{
+	char quote = reader->options.quote;
+	return reader->expected_fields != 0 && reader->field_count != reader->expected_fields &&
+	       quote != '\0' && memchr(window_rest(&reader->window).data, quote, line->content) != NULL;
+}
+
+static enum result parse_record(struct record_reader *reader, const struct window_line *first,
+                                struct extent *extent, struct error *error)
 {
 	reset_parser(reader);
 	enum fed fed = feed_line(reader, 0, 0, first);
 	if (fed == FED_NO_MEMORY)
 		return no_memory(error);
 	if (fed == FED_OPEN)
-		return parse_spanning(reader, first, extent, error);
+		return parse_broken(reader, first, extent, error);
+	bool is_saved = true;
+	if (is_doubtful(reader, first)) {
+		enum result result = save_line(reader, first, &is_saved, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	if (!is_saved) {
+		reset_parser(reader);
+		if (feed_line(reader, 0, 0, first) == FED_NO_MEMORY)
+			return no_memory(error);
+	}
 	*extent = (struct extent){.bytes = first->end, .lines = 1, .fault = judge(reader, 1)};
 	return RESULT_OK;
 }
@@ -319,43 +309,59 @@ static void point_fields_at_text(struct record_reader *reader)
 static void take_record(struct record_reader *reader, const struct extent *extent, struct record *record)
 {
 	bool whole = extent->fault == RECORD_WHOLE;
-	if (whole)
-		point_fields_at_text(reader);
 	*record = (struct record){
 	    .fault = extent->fault,
-	    .raw = {reader->window.data + reader->begin, extent->bytes},
+	    .raw = {window_rest(&reader->window).data, extent->bytes},
 	    .fields = whole ? reader->fields : NULL,
 	    .field_count = whole ? reader->field_count : 0,
 	    .number = ++reader->number,
 	    .line = reader->line,
 	    .end = reader->offset + extent->bytes,
 	};
-	reader->begin += extent->bytes;
+	reader->window.begin += extent->bytes;
 	reader->offset += extent->bytes;
 	reader->line += extent->lines;
 	regular_pass(&reader->regular, extent->bytes);
-	if (!whole) {
-		reader->line_feed = reader->begin;
-		reader->carriage_return = reader->begin;
+	if (!whole)
+		window_forget(&reader->window);
+}
+
+static bool is_ascii(struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.length; i++)
+		if ((signed char)bytes.data[i] < 0)
+			return false;
+	return true;
+}
+
+static enum result decode_fields(struct record_reader *reader, const struct record *record,
+                                 struct error *error)
+{
+	struct buffer *decoded = &reader->decoded;
+	if (reader->options.charset == NULL || record->fault != RECORD_WHOLE || is_ascii(record->raw))
+		return RESULT_OK;
+	decoded->length = 0;
+	if (buffer_reserve(decoded, CHARSET_GROWTH * record->raw.length) != RESULT_OK)
+		return no_memory(error);
+	for (size_t i = 0; i < record->field_count; i++) {
+		char *out = decoded->data + decoded->length;
+		size_t length = charset_decode(reader->options.charset, reader->fields[i], out);
+		reader->fields[i] = (struct slice){out, length};
+		decoded->length += length;
 	}
+	return RESULT_OK;
 }
 
 /* A line longer than any record: keeps its beginning, reads over the rest. */
 static enum result take_long_line(struct record_reader *reader, struct record *record, struct error *error)
 {
-	struct buffer *window = &reader->window;
+	struct window *window = &reader->window;
 	size_t kept = reader->max_record;
 	uint64_t dropped = 0;
-	struct line line;
-	while (!look_for_line(reader, 0, &line)) {
-		/* A carriage return at the very end stays until it is known whether a line feed follows. */
-		if (window->data[window->length - 1] != '\r') {
-			dropped += window->length - (reader->begin + kept);
-			window->length = reader->begin + kept;
-			reader->line_feed = window->length;
-			reader->carriage_return = window->length;
-		}
-		enum result result = refill(reader, error);
+	struct window_line line;
+	while (!window_look(window, 0, &line)) {
+		dropped += window_cut(window, kept);
+		enum result result = window_refill(window, error);
 		if (result != RESULT_OK)
 			return result;
 	}
@@ -367,76 +373,110 @@ static enum result take_long_line(struct record_reader *reader, struct record *r
 	return RESULT_OK;
 }
 
+/* Is the line at the window's beginning one that is no record? */
+static bool is_passed_over(const struct record_reader *reader)
+{
+	struct slice rest = window_rest(&reader->window);
+	char comment = reader->options.comment;
+	return reader->line <= reader->options.skip_lines ||
+	       (comment != '\0' && rest.length > 0 && *rest.data == comment);
+}
+
+static void fill_regular(struct record_reader *reader, const struct regular_record *regular,
+                         struct record *record)
+{
+	*record = (struct record){
+	    .raw = {window_rest(&reader->window).data, regular->bytes},
+	    .fields = reader->fields,
+	    .field_count = regular->field_count,
+	    .number = ++reader->number,
+	    .line = reader->line,
+	    .end = reader->offset + regular->bytes,
+	};
+	reader->window.begin += regular->bytes;
+	reader->offset += regular->bytes;
+	reader->line += regular->lines;
+}
+
 /* Takes the next record if it is regular. *taken false: it is not, or the input ends in it. */
 static enum result take_regular(struct record_reader *reader, struct record *record, bool *taken,
                                 struct error *error)
 {
+	*taken = false;
 	for (;;) {
-		struct slice bytes = {reader->window.data + reader->begin,
-		                      reader->window.length - reader->begin};
+		struct slice bytes = window_rest(&reader->window);
 		struct regular_record regular;
+		if (is_passed_over(reader))
+			return RESULT_OK;
 		enum regular_result result =
 		    regular_next(&reader->regular, bytes, reader->expected_fields, reader->fields, &regular);
-		*taken = result == REGULAR_TAKEN;
-		if (*taken) {
-			*record = (struct record){
-			    .raw = {bytes.data, regular.bytes},
-			    .fields = reader->fields,
-			    .field_count = regular.field_count,
-			    .number = ++reader->number,
-			    .line = reader->line,
-			    .end = reader->offset + regular.bytes,
-			};
-			reader->begin += regular.bytes;
-			reader->offset += regular.bytes;
-			reader->line += regular.lines;
+		if (result == REGULAR_TAKEN) {
+			*taken = true;
+			fill_regular(reader, &regular, record);
+			return decode_fields(reader, record, error);
 		}
 		/* A record longer than one reading is not worth looking at again and again. */
-		if (result != REGULAR_SHORT || reader->input_ended || bytes.length >= READ_SIZE)
+		if (result != REGULAR_SHORT || reader->window.input_ended || bytes.length >= WINDOW_READ_SIZE)
 			return RESULT_OK;
-		enum result refilled = refill(reader, error);
+		enum result refilled = window_refill(&reader->window, error);
 		if (refilled != RESULT_OK)
 			return refilled;
 	}
 }
 
-static enum result skip_byte_order_mark(struct record_reader *reader, struct error *error)
+static enum result pass_over(struct record_reader *reader, const struct window_line *line,
+                             struct error *error)
 {
-	static const char mark[] = {'\xef', '\xbb', '\xbf'};
-	while (reader->window.length < sizeof(mark) && !reader->input_ended) {
-		enum result result = refill(reader, error);
-		if (result != RESULT_OK)
-			return result;
-	}
-	if (reader->window.length >= sizeof(mark) && memcmp(reader->window.data, mark, sizeof(mark)) == 0) {
-		reader->begin = sizeof(mark);
-		reader->offset = sizeof(mark);
-	}
-	reader->started = true;
-	return RESULT_OK;
+	struct record record;
+	enum result result = RESULT_OK;
+	if (line->too_long)
+		result = take_long_line(reader, &record, error);
+	else
+		take_record(reader, &(struct extent){.bytes = line->end, .lines = 1}, &record);
+	reader->number--; /* it is none */
+	return result;
+}
+
+static enum result take_irregular(struct record_reader *reader, const struct window_line *line,
+                                  struct record *record, struct error *error)
+{
+	if (line->too_long)
+		return take_long_line(reader, record, error);
+	struct extent extent = {0};
+	enum result result = parse_record(reader, line, &extent, error);
+	if (result != RESULT_OK)
+		return result;
+	if (extent.fault == RECORD_WHOLE)
+		point_fields_at_text(reader);
+	take_record(reader, &extent, record);
+	return decode_fields(reader, record, error);
 }
 
 enum result record_next(struct record_reader *reader, struct record *record, struct error *error)
 {
-	enum result result = reader->started ? RESULT_OK : skip_byte_order_mark(reader, error);
-	bool taken = false;
-	if (result == RESULT_OK)
-		result = take_regular(reader, record, &taken, error);
-	if (result != RESULT_OK || taken)
-		return result;
-	struct line line;
-	result = find_line(reader, 0, &line, error);
-	if (result != RESULT_OK)
-		return result;
-	if (line.end == 0)
-		return RESULT_END;
-	if (line.too_long)
-		return take_long_line(reader, record, error);
-	struct extent extent = {0};
-	result = parse_record(reader, &line, &extent, error);
-	if (result == RESULT_OK)
-		take_record(reader, &extent, record);
-	return result;
+	if (!reader->window.started) {
+		size_t passed;
+		enum result result = window_start(&reader->window, &passed, error);
+		if (result != RESULT_OK)
+			return result;
+		reader->offset = passed;
+	}
+	for (;;) {
+		bool taken;
+		struct window_line line;
+		enum result result = take_regular(reader, record, &taken, error);
+		if (result == RESULT_OK && !taken)
+			result = find_line(reader, 0, &line, error);
+		if (result != RESULT_OK || taken)
+			return result;
+		if (line.end == 0)
+			return RESULT_END;
+		if (!is_passed_over(reader))
+			return take_irregular(reader, &line, record, error);
+		result = pass_over(reader, &line, error);
+		if (result != RESULT_OK)
+			return result;
+	}
 }
 
 const char *record_fault_text(enum record_fault fault)
@@ -461,8 +501,10 @@ void record_close(struct record_reader *reader)
 	if (reader == NULL)
 		return;
 	csv_free(&reader->parser);
-	buffer_free(&reader->window);
+	buffer_free(&reader->window.bytes);
 	buffer_free(&reader->text);
+	buffer_free(&reader->decoded);
+	split_free(&reader->split);
 	regular_close(&reader->regular);
 	free(reader->fields);
 	free(reader);

@@ -11,7 +11,8 @@
 /*
  * CSV bytes to records, by libcsv: lenient about quotes, blanks kept, blank lines reported as records of no
  * field. A record ends at LF, CRLF or a lone CR outside quotes. A UTF-8 byte order mark before the first
- * record is dropped.
+ * record is dropped. Lines that are passed over (skip_lines, comment) are no records; lines and offsets count
+ * them.
  *
  * A stray quote must not swallow the rest of the file. So a record that spans lines is taken only when it is
  * quoted strictly, has the expected number of fields, ends before the end of input, and stays within
@@ -19,17 +20,30 @@
  * and reading resumes at the second. A record of one line is taken whatever its quotes, unless the input ends
  * inside one.
  *
+ * Where a record is broken by its quotes, or its one line has a quote and not the expected number of fields,
+ * its first line is read once more by itself, every quote that is not doubled closing its field (as Python's
+ * csv reads; source/split.h). If that gives the expected number of fields, the line is the record:
+ *
+ *     44439,"A" Is for Abductive,3.14        [44439] [A Is for Abductive] [3.14]
+ *
+ * With `escape`, which libcsv does not know, every record is read by source/split.h, under the same rules.
+ *
  * Memory is bounded: a record of more than 2 * max_field + 1 MiB raw bytes is broken too, and of a single
  * line longer than that only so many bytes are kept.
  */
 struct record_reader;
+struct charset; /* source/charset.h; one that works byte by byte */
 
 struct record_options {
 	char delimiter;
-	char quote;         /* '\0': none, every quote is data */
-	size_t max_field;   /* bytes; a longer field breaks the record */
-	size_t max_columns; /* more fields break the record */
-	size_t max_lines;   /* physical lines a record may span */
+	char quote;                    /* '\0': none, every quote is data */
+	char escape;                   /* '\0': none; else the byte behind it stands for itself */
+	char comment;                  /* '\0': none; else a line that begins with it is passed over */
+	uint64_t skip_lines;           /* physical lines passed over before the first record */
+	const struct charset *charset; /* of the fields' bytes; NULL: none is converted */
+	size_t max_field;              /* bytes; a longer field breaks the record */
+	size_t max_columns;            /* more fields break the record */
+	size_t max_lines;              /* physical lines a record may span */
 };
 
 /* Delivers bytes: up to `size` into bytes, *count = 0 at the end. */
@@ -54,7 +68,7 @@ enum record_fault {
 struct record {
 	enum record_fault fault;
 	struct slice raw;
-	const struct slice *fields; /* unquoted; NULL when broken */
+	const struct slice *fields; /* unquoted, in UTF-8; NULL when broken */
 	size_t field_count;         /* 0: a blank line */
 	uint64_t number;            /* of the record, from 1 */
 	uint64_t line;              /* physical line it begins on, from 1 */

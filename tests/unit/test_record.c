@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "record_input.h"
+#include "source/charset.h"
 
 static void expect_described(struct slice text, struct slice wanted)
 {
@@ -122,6 +123,59 @@ Test(record, loses_one_line_to_a_stray_quote)
 	expect("1,\"a\"x,b\n2,c\n", "stray(1,\"a\"x,b\n);[2][c];");
 	expect("1,\"a\n2,\"b\"\n3,c\n", "stray(1,\"a\n);[2][b];[3][c];");
 	expect("1,\"a\r2,b\r", "open(1,\"a\r);[2][b];");
+}
+
+Test(record, reads_a_first_line_by_itself_where_that_gives_the_expected_fields)
+{
+	expect_with("1,\"A\" Is for,x\n2,b,c\n", "[1][A Is for][x];[2][b][c];", &usual, 3);
+	expect_with("1,\"A\"\"B\" c,\"x\"\r\n2,b,c\n", "[1][A\"B c][x];[2][b][c];", &usual, 3);
+	expect_with("1,\"A\" Is, for,x\n2,b,c\n", "stray(1,\"A\" Is, for,x\n);[2][b][c];", &usual, 3);
+	expect_with("1,x,\"A\" \"B\n2,b,c\n", "[1][x][A \"B];[2][b][c];", &usual, 3);
+	expect_with("1,x,\"A\n", "open(1,x,\"A\n);", &usual, 3);
+}
+
+static const struct record_options escaping = {.delimiter = ',',
+                                               .quote = '"',
+                                               .escape = '\\',
+                                               .max_field = 1 << 20,
+                                               .max_columns = 4096,
+                                               .max_lines = 100};
+
+Test(record, takes_the_byte_behind_an_escape_as_it_is)
+{
+	expect_with("a\\,b,\"c\\\"d\"\n\\\\,\n", "[a,b][c\"d];[\\][];", &escaping, 0);
+	expect_with("\"a\\\\\",b\n", "[a\\][b];", &escaping, 0);
+	expect_with("\"a\"\"b\",c\n\n", "[a\"b][c];;", &escaping, 0);
+}
+
+Test(record, lets_an_escaped_line_end_belong_to_its_field)
+{
+	expect_with("1,a\\\nb\n2,c\n", "[1][a\nb];[2][c];", &escaping, 2);
+	expect_with("1,\"a\\\r\nb\"\n2,c\n", "[1][a\r\nb];[2][c];", &escaping, 2);
+	expect_with("1,\"a\\\"\n2,c\n", "open(1,\"a\\\"\n);[2][c];", &escaping, 2);
+}
+
+Test(record, passes_over_lines_before_the_first_record_and_comments)
+{
+	struct record_options options = usual;
+	options.skip_lines = 2;
+	options.comment = '#';
+	expect_with("made \"by\n\n# x,\"\na,b\n#c\n\"#d\",e\n# end", "[a][b];[#d][e];", &options, 0);
+	struct buffer all = read_all(SLICE("x\r\ny\n#z\na\n"), 1, &options, 0);
+	append(&all, "", 1);
+	cr_assert_str_eq(all.data, "1 line 4 end 10 fault 0 <a\n> 1=a\n");
+	buffer_free(&all);
+}
+
+Test(record, gives_fields_in_utf_8_and_the_raw_bytes_as_they_are)
+{
+	struct record_options options = usual;
+	struct charset *charset;
+	cr_assert_eq(charset_open(&charset, "windows-1252", NULL), RESULT_OK);
+	options.charset = charset;
+	expect_with("caf\xe9,\x80\"\x81\n", "[caf\xc3\xa9][\xe2\x82\xac\"\xff];", &options, 0);
+	expect_with("\xe9,\"a\n", "open(\xe9,\"a\n);", &options, 0);
+	charset_close(charset);
 }
 
 Test(record, breaks_a_record_whose_quote_is_open_at_the_end_of_input)

@@ -115,7 +115,48 @@ static enum parsed model_parse(struct model *model, size_t from, bool strict)
 	return PARSED_ENDED;
 }
 
-static enum record_fault model_fault(struct model *model, size_t from)
+/* A line by itself as Python's csv reads it: false when that ends inside quotes. */
+static bool model_line(struct model *model, size_t from)
+{
+	const char *text = model->text;
+	size_t at = from;
+	struct buffer field = {0};
+	bool more = true, quoted = false;
+	model->field_count = 0;
+	model->longest = 0;
+	model->fields.length = 0;
+	while (more) {
+		field.length = 0;
+		quoted = at < model->length && text[at] == '"';
+		at += quoted;
+		for (; at < model->length && !is_line_end(text[at]) && (quoted || text[at] != ','); at++) {
+			if (!quoted || text[at] != '"')
+				append(&field, text + at, 1);
+			else if (at + 1 < model->length && text[at + 1] == '"')
+				append(&field, text + at++, 1);
+			else
+				quoted = false;
+		}
+		more = at < model->length && text[at] == ',' && !quoted;
+		at += more;
+		model->field_count++;
+		model->longest = field.length > model->longest ? field.length : model->longest;
+		cr_assert_eq(buffer_printf(&model->fields, " %zu=", field.length), RESULT_OK);
+		append(&model->fields, field.data, field.length);
+	}
+	buffer_free(&field);
+	model->at = behind_line(model, from);
+	return !quoted;
+}
+
+static bool model_saves(struct model *model, size_t from)
+{
+	const struct record_options *options = model->options;
+	return model->expected != 0 && model_line(model, from) && model->field_count == model->expected &&
+	       model->field_count <= options->max_columns && model->longest <= options->max_field;
+}
+
+static enum record_fault model_parsed(struct model *model, size_t from)
 {
 	const struct record_options *options = model->options;
 	size_t line_end = behind_line(model, from);
@@ -135,6 +176,18 @@ static enum record_fault model_fault(struct model *model, size_t from)
 	if (spans && model->expected != 0 && model->field_count != model->expected)
 		return RECORD_STRAY_QUOTE;
 	return RECORD_WHOLE;
+}
+
+static enum record_fault model_fault(struct model *model, size_t from)
+{
+	enum record_fault fault = model_parsed(model, from);
+	size_t line_end = behind_line(model, from);
+	bool is_quote = fault == RECORD_OPEN_QUOTE || fault == RECORD_STRAY_QUOTE;
+	bool is_doubtful = !is_quote && model->at == line_end && model->field_count != model->expected &&
+	                   memchr(model->text + from, '"', line_end - from) != NULL;
+	if (!is_quote && !is_doubtful)
+		return fault;
+	return model_saves(model, from) ? RECORD_WHOLE : model_parsed(model, from);
 }
 
 static struct buffer model_all(struct slice bytes, const struct record_options *options, size_t expected)
@@ -339,8 +392,8 @@ Test(record_model, counts_googleplaystore)
 
 Test(record_model, counts_goodreads_books)
 {
-	/* Three lines are like 44439,"A" Is for Abductive : The Language of the Emerging Church,... */
-	expect_count("data/awkward/goodreads_books.csv", 1 + 11127, 3);
+	/* A few lines are like 44439,"A" Is for Abductive : The Language of the Emerging Church,... */
+	expect_count("data/awkward/goodreads_books.csv", 1 + 11127, 0);
 }
 
 Test(record_model, counts_ibm_hr_attrition)
