@@ -7,9 +7,16 @@
 #include "base/error.h"
 
 /*
- * One line per event on standard error. Under systemd each line carries the priority prefix that the journal
- * understands; on a terminal it stands alone. Control bytes are shown as \xNN. Safe from every thread.
+ * One line per event: to the journal, with fields, where standard error is connected to it; else on standard
+ * error. Control bytes are shown as \xNN. Safe from every thread.
  */
+
+/* What an event is about, as the journal's fields DELIVERY, DATASET and BATCH. NULL: nothing of the kind. */
+struct log_fields {
+	const char *delivery;
+	const char *dataset;
+	const char *batch;
+};
 
 void log_open(bool quiet); /* quiet: warnings and errors only */
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -17,5 +24,8 @@ void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The message, and the hint in brackets behind it. */
 void log_error(const struct error *error);
+
+/* As log_info(), or log_warning() where is_bad, with fields. */
+void log_event(bool is_bad, const struct log_fields *fields, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

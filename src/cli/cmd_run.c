@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "cli/answer.h"
 #include "cli/command.h"
-#include "cli/report.h"
+#include "cli/journal.h"
 #include "cli/worker.h"
 #include "status/control.h"
 #include "watch/watch.h"
@@ -38,6 +38,7 @@ struct daemon {
 	struct worker *worker;
 	struct watch *watch;
 	struct control *control;
+	struct journal journal;
 	sd_event *event;
 	sd_event_source *watch_timer;
 	sd_event_source *status_timer;
@@ -108,16 +109,6 @@ static int on_watch_timer(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-static int on_worker(sd_event_source *source, int fd, uint32_t events, void *context)
-{
-	struct daemon *daemon = context;
-	(void)source;
-	(void)fd;
-	(void)events;
-	worker_dispatch(daemon->worker);
-	return 0;
-}
-
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *context)
 {
 	const struct daemon *daemon = context;
@@ -138,13 +129,28 @@ static void tell_status(struct daemon *daemon, const char *line)
 	sd_event_source_set_enabled(daemon->status_timer, SD_EVENT_ONESHOT);
 }
 
+/* What the worker says at one time is one group for the journal. */
+static void hear_worker(struct daemon *daemon)
+{
+	char line[2 * ERROR_MESSAGE_MAX];
+	worker_dispatch(daemon->worker);
+	if (journal_flush(&daemon->journal, line, sizeof line))
+		tell_status(daemon, line);
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	hear_worker(context);
+	return 0;
+}
+
 static void on_reported(void *context, uint64_t client, const json_t *report)
 {
 	struct daemon *daemon = context;
-	char line[2 * ERROR_MESSAGE_MAX];
-	report_line(line, sizeof line, report);
-	log_info("%s", line);
-	tell_status(daemon, line);
+	journal_add(&daemon->journal, report);
 	if (client != 0)
 		control_send(daemon->control, client, json_incref((json_t *)report));
 }
@@ -333,7 +339,7 @@ static void close_parts(struct daemon *daemon, bool goes_on)
 {
 	bool has_left = stop_worker(daemon, goes_on);
 	if (has_left && daemon->worker != NULL)
-		worker_dispatch(daemon->worker);
+		hear_worker(daemon);
 	control_close(daemon->control);
 	daemon->control = NULL;
 	if (!has_left) {
@@ -414,6 +420,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	}
 	config_free(daemon.config);
 	config_free(daemon.next_config);
+	journal_free(&daemon.journal);
 	*exit_status = 0;
 	return result;
 }
