@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum result buffer_reserve(struct buffer *buffer, size_t more)
+enum result buffer_grow(struct buffer *buffer, size_t more)
 {
-	if (more <= buffer->capacity - buffer->length)
-		return RESULT_OK;
 	if (more > SIZE_MAX / 2 - buffer->length)
 		return RESULT_NO_MEMORY;
 	size_t capacity = buffer->capacity < 256 ? 256 : buffer->capacity;

@@ -67,33 +67,38 @@ static bool take_day(struct cursor *cursor, int *day)
 	return take_digits(cursor, 2, day) || take_digits(cursor, 1, day);
 }
 
+static const char month_names[][10] = {"january", "february", "march",     "april",   "may",      "june",
+                                       "july",    "august",   "september", "october", "november", "december"};
+enum { MONTH_LONGEST = 9, MONTH_ABBREVIATED = 3 };
+
+/* 1 to 12, by the first three letters; 0 where they begin none. */
+static int find_month(const char word[MONTH_LONGEST + 1])
+{
+	/* No two months agree in this hash of their second and third letter. */
+	static const unsigned char months[16] = {0, 0, 7, 3, 1, 0, 11, 4, 2, 6, 0, 10, 12, 9, 5, 8};
+	unsigned hash = ((unsigned char)word[1] + 15U * (unsigned char)word[2]) >> 2 & 15;
+	int month = months[hash];
+	return month > 0 && memcmp(word, month_names[month - 1], MONTH_ABBREVIATED) == 0 ? month : 0;
+}
+
 /* A month's English name, whole or its first three letters, in any case. */
 static bool take_month(struct cursor *cursor, int *month)
 {
-	static const char names[][10] = {"january",   "february", "march",    "april",
-	                                 "may",       "june",     "july",     "august",
-	                                 "september", "october",  "november", "december"};
-	enum { LONGEST = 9, ABBREVIATED = 3 };
-	char word[LONGEST + 1] = {0};
+	char word[MONTH_LONGEST + 1] = {0};
 	size_t length = 0;
 	for (; cursor->at + length < cursor->end; length++) {
 		char c = to_lower(cursor->at[length]);
 		if (c < 'a' || c > 'z')
 			break;
-		if (length == LONGEST)
+		if (length == MONTH_LONGEST)
 			return false;
 		word[length] = c;
 	}
-	for (int i = 0; i < 12; i++) {
-		if (memcmp(word, names[i], ABBREVIATED) != 0)
-			continue;
-		if (length != ABBREVIATED && strcmp(word, names[i]) != 0)
-			return false;
-		cursor->at += length;
-		*month = i + 1;
-		return true;
-	}
-	return false;
+	*month = find_month(word);
+	if (*month == 0 || (length != MONTH_ABBREVIATED && strcmp(word, month_names[*month - 1]) != 0))
+		return false;
+	cursor->at += length;
+	return true;
 }
 
 static bool take_iso_date(struct cursor *cursor, struct moment *moment)

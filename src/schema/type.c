@@ -154,22 +154,31 @@ bool type_scan_number(struct type_number *number, struct slice field)
 	return true;
 }
 
-/* Control characters are data, but a NUL ends a string somewhere on the way to every table. */
-static bool is_plain_ascii(struct slice text)
+static bool are_plain(uint64_t bytes)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t tops = UINT64_C(0x8080808080808080);
-	size_t i = 0;
-	for (; i + sizeof(uint64_t) <= text.length; i += sizeof(uint64_t)) {
-		uint64_t word;
-		memcpy(&word, text.data + i, sizeof word);
-		if (((word | (word - ones)) & tops) != 0) /* a byte above 127, or a NUL */
+	return ((bytes | (bytes - ones)) & tops) == 0; /* no byte above 127, and no NUL */
+}
+
+/* Control characters are data, but a NUL ends a string somewhere on the way to every table. */
+static bool is_plain_ascii(struct slice text)
+{
+	uint64_t word;
+	if (text.length < sizeof word) {
+		for (size_t i = 0; i < text.length; i++)
+			if ((signed char)text.data[i] <= 0)
+				return false;
+		return true;
+	}
+	const char *last = text.data + text.length - sizeof word;
+	for (const char *at = text.data; at < last; at += sizeof word) {
+		memcpy(&word, at, sizeof word);
+		if (!are_plain(word))
 			return false;
 	}
-	for (; i < text.length; i++)
-		if ((signed char)text.data[i] <= 0)
-			return false;
-	return true;
+	memcpy(&word, last, sizeof word);
+	return are_plain(word);
 }
 
 static const char *text_fault(const struct type *type, struct slice field)
@@ -186,14 +195,30 @@ static const char *text_fault(const struct type *type, struct slice field)
 	return NULL;
 }
 
+/* 1 to 18 digits: most integers there are. */
+static bool is_short_integer(struct slice field)
+{
+	enum { DIGITS_MAX = 18 };
+	if (field.length == 0 || field.length > DIGITS_MAX || (field.data[0] == '0' && field.length > 1))
+		return false;
+	bool are_digits = true;
+	for (size_t i = 0; i < field.length; i++)
+		are_digits &= (unsigned char)(field.data[i] - '0') <= 9;
+	return are_digits;
+}
+
 static const char *integer_fault(struct slice *canonical, struct slice field)
 {
+	*canonical = field;
+	if (is_short_integer(field))
+		return NULL;
 	struct type_number number;
 	if (!type_scan_number(&number, field) || number.has_point)
 		return "not an integer";
 	if (!number.fits_integer)
 		return "integer beyond 64 bits";
-	*canonical = number.is_zero ? SLICE("0") : field;
+	if (number.is_zero)
+		*canonical = SLICE("0");
 	return NULL;
 }
 
