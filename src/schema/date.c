@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schema/date.h"
 
-#include <locale.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistr.h>
 
-enum { DATE_ONLY_SIZE = 10, FRACTION_MAX = 6, FORMATTED_FIELD_MAX = 127 };
+#include "schema/date_format.h"
+#include "schema/moment.h"
+#include "schema/zone.h"
 
-struct moment {
-	int year;
-	int month;
-	int day;
-	int hour;
-	int minute;
-	int second;
-	struct slice fraction; /* digits, without trailing zeros */
-};
+enum { DATE_ONLY_SIZE = 10, FRACTION_MAX = 6 };
 
 struct cursor {
 	const char *at;
@@ -33,11 +22,6 @@ static bool is_digit(char c)
 static char to_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static bool take(struct cursor *cursor, char wanted)
@@ -181,10 +165,34 @@ static bool take_iso_datetime(struct cursor *cursor, struct moment *moment)
 	       take_iso_time(cursor, moment);
 }
 
-static bool parse_datetime(struct moment *moment, struct slice field)
+/* Z, +05:30, +0530 or +05, a blank before it or not. */
+static bool take_offset(struct cursor *cursor, struct moment *moment)
+{
+	int hours, minutes = 0;
+	take(cursor, ' ');
+	moment->has_offset = true;
+	if (take(cursor, 'Z') || take(cursor, 'z'))
+		return true;
+	bool is_west = take(cursor, '-');
+	if ((!is_west && !take(cursor, '+')) || !take_digits(cursor, 2, &hours))
+		return false;
+	if (cursor->at < cursor->end) {
+		take(cursor, ':');
+		if (!take_digits(cursor, 2, &minutes))
+			return false;
+	}
+	moment->offset = (hours * 60 + minutes) * (is_west ? -60 : 60);
+	return hours <= 23 && minutes <= 59;
+}
+
+static bool parse_datetime(struct moment *moment, struct slice field, const struct type_reading *reading)
 {
 	struct cursor cursor = {field.data, field.data + field.length};
-	return take_iso_datetime(&cursor, moment) && cursor.at == cursor.end;
+	if (take_iso_datetime(&cursor, moment))
+		return cursor.at == cursor.end ||
+		       (reading->zone != NULL && take_offset(&cursor, moment) && cursor.at == cursor.end);
+	*moment = (struct moment){0};
+	return reading->is_loose && parse_date(moment, field);
 }
 
 bool date_has_zone(struct slice field)
@@ -195,26 +203,6 @@ bool date_has_zone(struct slice field)
 		return false;
 	take(&cursor, ' ');
 	return cursor.at < cursor.end && memchr("Zz+-", *cursor.at, 4) != NULL;
-}
-
-static bool is_real(const struct moment *moment)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int year = moment->year;
-	if (year < 1 || year > 9999 || moment->month < 1 || moment->month > 12)
-		return false;
-	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	int last = days[moment->month - 1] + (moment->month == 2 && is_leap ? 1 : 0);
-	return moment->day >= 1 && moment->day <= last && moment->hour <= 23 && moment->minute <= 59 &&
-	       moment->second <= 59;
-}
-
-/* Sunday is 0, as in struct tm. */
-static int weekday(const struct moment *moment)
-{
-	static const int offsets[] = {0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4};
-	int year = moment->month < 3 ? moment->year - 1 : moment->year;
-	return (year + year / 4 - year / 100 + year / 400 + offsets[moment->month - 1] + moment->day) % 7;
 }
 
 static char *put_digits(char *at, int count, int value)
@@ -249,201 +237,34 @@ static char *put_time(char *at, const struct moment *moment)
 	return at + moment->fraction.length;
 }
 
-static locale_t english;
-
-static void make_english(void)
-{
-	english = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	if (english == (locale_t)0)
-		abort(); /* glibc's C locale is a static object */
-}
-
-/* Digits of a conversion that begins and ends with a number, 0 of any other. */
-static int number_width(char conversion)
-{
-	switch (conversion) {
-	case 'y':
-	case 'm':
-	case 'd':
-	case 'e':
-	case 'H':
-	case 'I':
-	case 'M':
-	case 'S':
-		return 2;
-	case 'Y':
-	case 'R':
-		return 4;
-	case 'D':
-	case 'T':
-		return 6;
-	case 'F':
-		return 8;
-	default:
-		return 0;
-	}
-}
-
-/*
- * Where numbers touch ("%Y%m%d") strptime guesses at which digit one ends: 2015111 would be 1 November. There
- * the text must have all the digits; this is how many. 0: no numbers touch.
- */
-static size_t packed_digits(const char *format)
-{
-	size_t digits = 0;
-	bool after_number = false;
-	bool is_packed = false;
-	for (; *format != '\0'; format++) {
-		int width = *format == '%' ? number_width(*++format) : is_digit(*format);
-		is_packed |= after_number && width > 0;
-		after_number = width > 0;
-		digits += (size_t)width;
-	}
-	return is_packed ? digits : 0;
-}
-
-static size_t count_digits(const char *text)
-{
-	size_t count = 0;
-	for (; *text != '\0'; text++)
-		count += is_digit(*text);
-	return count;
-}
-
-/* strptime takes "15" for %Y as the year 15. That year must be written 0015. */
-static bool has_whole_year(const char *text, int year)
-{
-	char wanted[5] = {0};
-	put_digits(wanted, 4, year);
-	return year >= 1000 || strstr(text, wanted) != NULL;
-}
-
-static bool parse_formatted(struct moment *moment, const char *text, const char *format)
-{
-	struct tm broken = {0};
-	const char *end = strptime_l(text, format, &broken, english);
-	if (end == NULL || *end != '\0')
-		return false;
-	*moment = (struct moment){
-	    .year = broken.tm_year + 1900,
-	    .month = broken.tm_mon + 1,
-	    .day = broken.tm_mday,
-	    .hour = broken.tm_hour,
-	    .minute = broken.tm_min,
-	    .second = broken.tm_sec,
-	};
-	if (!is_real(moment) || broken.tm_wday != weekday(moment) || !has_whole_year(text, moment->year))
-		return false;
-	size_t digits = packed_digits(format);
-	return digits == 0 || digits == count_digits(text);
-}
-
-static bool parse_any_format(struct moment *moment, struct slice field, const struct type_formats *formats)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	if (field.length == 0 || field.length > FORMATTED_FIELD_MAX || is_blank(field.data[0]) ||
-	    is_blank(field.data[field.length - 1]) || memchr(field.data, '\0', field.length) != NULL)
-		return false;
-	char text[FORMATTED_FIELD_MAX + 1];
-	memcpy(text, field.data, field.length);
-	text[field.length] = '\0';
-	pthread_once(&once, make_english);
-	for (size_t i = 0; i < formats->count; i++)
-		if (parse_formatted(moment, text, formats->formats[i]))
-			return true;
-	return false;
-}
-
 size_t date_canonical(char text[DATE_TEXT_SIZE], struct slice field, const struct type_formats *formats)
 {
 	struct moment moment = {0};
-	bool is_date = formats->count > 0 ? parse_any_format(&moment, field, formats)
-	                                  : parse_date(&moment, field) && is_real(&moment);
+	bool is_date = formats->count > 0 ? date_format_parse(&moment, field, formats)
+	                                  : parse_date(&moment, field) && moment_is_real(&moment);
 	return is_date ? (size_t)(put_date(text, &moment) - text) : 0;
 }
 
-size_t date_time_canonical(char text[DATE_TEXT_SIZE], struct slice field, const struct type_formats *formats)
+static bool move_to_utc(struct moment *moment, const struct zone *zone)
+{
+	int64_t local = moment_seconds(moment), utc = local - moment->offset;
+	if (!moment->has_offset && zone != NULL && !zone_to_utc(zone, local, &utc))
+		return false;
+	if (utc != local)
+		moment_set_seconds(moment, utc);
+	return moment_is_real(moment);
+}
+
+size_t date_time_canonical(char text[DATE_TEXT_SIZE], struct slice field, const struct type_reading *reading)
 {
 	struct moment moment = {0};
-	bool is_datetime = formats->count > 0 ? parse_any_format(&moment, field, formats)
-	                                      : parse_datetime(&moment, field) && is_real(&moment);
-	if (!is_datetime)
+	bool is_datetime = reading->formats.count > 0
+	                       ? date_format_parse(&moment, field, &reading->formats)
+	                       : parse_datetime(&moment, field, reading) && moment_is_real(&moment);
+	if (!is_datetime ||
+	    ((moment.has_offset || reading->zone != NULL) && !move_to_utc(&moment, reading->zone)))
 		return 0;
 	char *at = put_date(text, &moment);
 	*at++ = ' ';
 	return (size_t)(put_time(at, &moment) - text);
-}
-
-enum part {
-	PART_NONE = 0,
-	PART_YEAR = 1,
-	PART_MONTH = 2,
-	PART_DAY = 4,
-	PART_DATE = PART_YEAR | PART_MONTH | PART_DAY,
-	PART_WEEKDAY = 8,
-	PART_HOUR = 16,
-	PART_HALF_DAY_HOUR = 32,
-	PART_HALF_DAY = 64,
-	PART_MINUTE = 128,
-	PART_SECOND = 256,
-	PART_UNKNOWN = 512,
-};
-
-static unsigned parts_of(char conversion)
-{
-	static const struct {
-		const char *conversions;
-		unsigned parts;
-	} table[] = {
-	    {"Yy", PART_YEAR},
-	    {"mbBh", PART_MONTH},
-	    {"de", PART_DAY},
-	    {"FD", PART_DATE},
-	    {"aA", PART_WEEKDAY},
-	    {"H", PART_HOUR},
-	    {"I", PART_HALF_DAY_HOUR},
-	    {"p", PART_HALF_DAY},
-	    {"M", PART_MINUTE},
-	    {"S", PART_SECOND},
-	    {"T", PART_HOUR | PART_MINUTE | PART_SECOND},
-	    {"R", PART_HOUR | PART_MINUTE},
-	    {"nt%", PART_NONE},
-	};
-	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-		if (conversion != '\0' && strchr(table[i].conversions, conversion) != NULL)
-			return table[i].parts;
-	return PART_UNKNOWN;
-}
-
-/* Which hour of the day is known from %H alone, or from %I and %p together. */
-static bool has_time(unsigned parts)
-{
-	unsigned hour = parts & (PART_HOUR | PART_HALF_DAY_HOUR | PART_HALF_DAY);
-	return (parts & PART_MINUTE) != 0 &&
-	       (hour == PART_HOUR || hour == (PART_HALF_DAY_HOUR | PART_HALF_DAY));
-}
-
-enum result date_check_format(const char *format, bool with_time, struct error *error)
-{
-	if (u8_check((const uint8_t *)format, strlen(format)) != NULL)
-		return error_set(error, RESULT_CONFIG, "format '%s' is not valid UTF-8", format);
-	unsigned parts = PART_NONE;
-	for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at + 2, '%')) {
-		unsigned found = parts_of(at[1]);
-		if (found == PART_UNKNOWN)
-			return error_set(error, RESULT_CONFIG, "format '%s': '%.2s' is not supported", format,
-			                 at);
-		if ((parts & found) != 0)
-			return error_set(error, RESULT_CONFIG, "format '%s': '%.2s' repeats what came before",
-			                 format, at);
-		parts |= found;
-	}
-	if ((parts & PART_DATE) != PART_DATE)
-		return error_set(error, RESULT_CONFIG, "format '%s' lacks year, month or day", format);
-	if (with_time && !has_time(parts))
-		return error_set(error, RESULT_CONFIG,
-		                 "format '%s' needs hour and minute: %%H, or %%I and %%p, and %%M", format);
-	if (!with_time && (parts & ~(unsigned)(PART_DATE | PART_WEEKDAY)) != 0)
-		return error_set(error, RESULT_CONFIG, "format '%s' of a date has a time of day", format);
-	return RESULT_OK;
 }

@@ -76,7 +76,7 @@ static void widen(struct candidate *candidate, const struct type_number *number)
 static bool fits_decimal(const struct candidate *candidate)
 {
 	return candidate->scale <= TYPE_SCALE_MAX &&
-	       candidate->integer_digits <= TYPE_PRECISION_MAX - candidate->scale;
+	       candidate->integer_digits <= TYPE_PRECISION_USUAL - candidate->scale;
 }
 
 static enum guess guess_number(struct candidate *candidate, const struct type_number *number)
@@ -131,7 +131,7 @@ static struct type type_of(const struct candidate *candidate)
 		if (candidate->is_integer)
 			return (struct type){.kind = TYPE_INTEGER};
 		return (struct type){.kind = TYPE_DECIMAL,
-		                     .precision = TYPE_PRECISION_MAX,
+		                     .precision = TYPE_PRECISION_USUAL,
 		                     .scale = (uint16_t)candidate->scale};
 	case GUESS_DATE:
 		return (struct type){.kind = TYPE_DATE};

@@ -5,11 +5,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistr.h>
 
 #include "schema/date.h"
+#include "schema/date_format.h"
+#include "schema/number.h"
 
 static_assert((int)TYPE_SCRATCH_SIZE >= (int)DATE_TEXT_SIZE, "every canonical date fits the scratch bytes");
+static_assert((int)TYPE_SCRATCH_SIZE >= (int)NUMBER_TEXT_MAX, "every number fits the scratch bytes");
 
 enum { LENGTH_MAX = 999999999 };
 
@@ -24,8 +28,8 @@ enum result type_parse(struct type *type, const char *text, struct error *error)
 	static const struct {
 		const char *text;
 		enum type_kind kind;
-	} plain[] = {
-	    {"text", TYPE_TEXT}, {"integer", TYPE_INTEGER}, {"date", TYPE_DATE}, {"datetime", TYPE_DATETIME}};
+	} plain[] = {{"text", TYPE_TEXT},         {"integer", TYPE_INTEGER}, {"date", TYPE_DATE},
+	             {"datetime", TYPE_DATETIME}, {"real", TYPE_REAL},       {"boolean", TYPE_BOOLEAN}};
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
 		if (strcmp(text, plain[i].text) != 0)
 			continue;
@@ -52,12 +56,14 @@ enum result type_parse(struct type *type, const char *text, struct error *error)
 		return RESULT_OK;
 	}
 	return error_set(error, RESULT_CONFIG,
-	                 "type '%s' is none of integer, decimal(p,s), date, datetime, text, text(n)", text);
+	                 "type '%s' is none of integer, decimal(p,s), real, boolean, date, datetime, text, "
+	                 "text(n)",
+	                 text);
 }
 
 static unsigned precision_of(const struct type *type)
 {
-	return type->precision > 0 ? type->precision : TYPE_PRECISION_MAX;
+	return type->precision > 0 ? type->precision : TYPE_PRECISION_USUAL;
 }
 
 void type_text(char text[TYPE_TEXT_MAX], const struct type *type)
@@ -81,13 +87,19 @@ void type_text(char text[TYPE_TEXT_MAX], const struct type *type)
 	case TYPE_DATETIME:
 		strcpy(text, "datetime");
 		return;
+	case TYPE_REAL:
+		strcpy(text, "real");
+		return;
+	case TYPE_BOOLEAN:
+		strcpy(text, "boolean");
+		return;
 	}
 	strcpy(text, "?");
 }
 
 enum result type_check_format(const char *format, enum type_kind kind, struct error *error)
 {
-	return date_check_format(format, kind == TYPE_DATETIME, error);
+	return date_format_check(format, kind == TYPE_DATETIME, error);
 }
 
 bool type_is_null(const struct type *type, struct slice field)
@@ -207,8 +219,9 @@ static bool is_short_integer(struct slice field)
 	return are_digits;
 }
 
-static const char *integer_fault(struct slice *canonical, struct slice field)
+static const char *integer_fault(struct slice *canonical, const struct type *type, struct slice field)
 {
+	(void)type;
 	*canonical = field;
 	if (is_short_integer(field))
 		return NULL;
@@ -236,35 +249,132 @@ static const char *decimal_fault(struct slice *canonical, const struct type *typ
 	return NULL;
 }
 
-bool type_canonical(struct type_value *value, const struct type *type, const struct type_formats *formats,
-                    struct slice field, const char **reason)
+typedef const char *number_fault_fn(struct slice *canonical, const struct type *type, struct slice plain);
+
+/* As it stands where it may, and then in the plain form that the reading gives it. */
+static const char *number_fault(struct type_value *value, const struct type_reading *reading,
+                                struct slice field, number_fault_fn *fault_of)
 {
+	bool has_usual_point = reading->decimal == '\0' || reading->decimal == '.';
+	const char *fault = has_usual_point ? fault_of(&value->text, &reading->type, field) : "not a number";
+	if (fault == NULL || (has_usual_point && !reading->is_loose && reading->thousands == '\0'))
+		return fault;
+	struct slice plain = {value->scratch, number_plain(value->scratch, reading, field)};
+	return plain.length > 0 ? fault_of(&value->text, &reading->type, plain) : fault;
+}
+
+static const char *real_fault(struct type_value *value, const struct type_reading *reading,
+                              struct slice field)
+{
+	char text[NUMBER_REAL_MAX];
+	struct slice plain = {value->scratch, number_plain(value->scratch, reading, field)};
+	size_t length = number_real(text, plain);
+	if (length == 0)
+		return "not a real number";
+	memcpy(value->scratch, text, length);
+	value->text = (struct slice){value->scratch, length};
+	return NULL;
+}
+
+static const char *boolean_fault(struct slice *canonical, struct slice field)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = {{"1", true}, {"0", false}, {"true", true}, {"false", false},
+	             {"t", true}, {"f", false}, {"yes", true},  {"no", false},
+	             {"y", true}, {"n", false}, {"on", true},   {"off", false}};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strlen(words[i].word) != field.length ||
+		    strncasecmp(words[i].word, field.data, field.length) != 0)
+			continue;
+		*canonical = words[i].value ? SLICE("1") : SLICE("0");
+		return NULL;
+	}
+	return "not a boolean";
+}
+
+static const char *date_fault(struct type_value *value, const struct type_reading *reading,
+                              struct slice field)
+{
+	size_t length = date_canonical(value->scratch, field, &reading->formats);
+	value->text = (struct slice){value->scratch, length};
+	return length > 0 ? NULL : "not a date";
+}
+
+static const char *datetime_fault(struct type_value *value, const struct type_reading *reading,
+                                  struct slice field)
+{
+	size_t length = date_time_canonical(value->scratch, field, reading);
+	value->text = (struct slice){value->scratch, length};
+	if (length > 0)
+		return NULL;
+	return date_has_zone(field) && reading->zone == NULL ? "has a time zone" : "not a datetime";
+}
+
+static struct slice trimmed(const struct type_reading *reading, struct slice field)
+{
+	if (!reading->trim)
+		return field;
+	while (field.length > 0 && strchr(" \t\r\n\v\f", field.data[field.length - 1]) != NULL &&
+	       field.data[field.length - 1] != '\0')
+		field.length--;
+	while (field.length > 0 && strchr(" \t\r\n\v\f", *field.data) != NULL && *field.data != '\0') {
+		field.data++;
+		field.length--;
+	}
+	return field;
+}
+
+bool type_reads_null(const struct type_reading *reading, struct slice field)
+{
+	field = trimmed(reading, field);
+	for (size_t i = 0; i < reading->null_count; i++)
+		if (slice_equal(field, slice_from_string(reading->nulls[i])))
+			return true;
+	if (reading->has_nulls && reading->type.kind == TYPE_TEXT)
+		return false;
+	return type_is_null(&reading->type, field);
+}
+
+bool type_read(struct type_value *value, const struct type_reading *reading, struct slice field,
+               const char **reason)
+{
+	const struct type *type = &reading->type;
 	const char *fault = NULL;
-	size_t length;
+	field = trimmed(reading, field);
 	switch (type->kind) {
 	case TYPE_TEXT:
 		value->text = field;
 		fault = text_fault(type, field);
 		break;
 	case TYPE_INTEGER:
-		fault = integer_fault(&value->text, field);
+		fault = number_fault(value, reading, field, integer_fault);
 		break;
 	case TYPE_DECIMAL:
-		fault = decimal_fault(&value->text, type, field);
+		fault = number_fault(value, reading, field, decimal_fault);
+		break;
+	case TYPE_REAL:
+		fault = real_fault(value, reading, field);
+		break;
+	case TYPE_BOOLEAN:
+		fault = boolean_fault(&value->text, field);
 		break;
 	case TYPE_DATE:
-		length = date_canonical(value->scratch, field, formats);
-		value->text = (struct slice){value->scratch, length};
-		fault = length > 0 ? NULL : "not a date";
+		fault = date_fault(value, reading, field);
 		break;
 	case TYPE_DATETIME:
-		length = date_time_canonical(value->scratch, field, formats);
-		value->text = (struct slice){value->scratch, length};
-		if (length == 0)
-			fault = date_has_zone(field) ? "has a time zone" : "not a datetime";
+		fault = datetime_fault(value, reading, field);
 		break;
 	}
 	if (fault != NULL)
 		*reason = fault;
 	return fault == NULL;
+}
+
+bool type_canonical(struct type_value *value, const struct type *type, const struct type_formats *formats,
+                    struct slice field, const char **reason)
+{
+	struct type_reading reading = {.type = *type, .formats = *formats};
+	return type_read(value, &reading, field, reason);
 }

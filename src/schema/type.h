@@ -15,14 +15,18 @@
  *
  *   kind      canonical text                    accepted
  *   text      the bytes themselves              valid UTF-8 without NUL, at most `length` characters
- *   integer   -?[1-9][0-9]* or 0                the same, and -0; within 64 bits, signed
- *   decimal   as integer, then .[0-9]*[1-9]     -?digits[.digits], not 007, +7 or 1,000; (1)
- *   date      YYYY-MM-DD                        the column's formats; without any: (2)
- *   datetime  YYYY-MM-DD HH:MM:SS[.[0-9]*[1-9]] the column's formats; without any: (3)
+ *   integer   -?[1-9][0-9]* or 0                the same, and -0; within 64 bits, signed; (1)
+ *   decimal   as integer, then .[0-9]*[1-9]     -?digits[.digits], not 007, +7 or 1,000; (1) (2)
+ *   real      the shortest that reads the same  as decimal, and an exponent; within a double; (1)
+ *   boolean   1 or 0                            1 0 true false t f yes no y n on off, in any case
+ *   date      YYYY-MM-DD                        the column's formats; without any: (3)
+ *   datetime  YYYY-MM-DD HH:MM:SS[.[0-9]*[1-9]] the column's formats; without any: (4)
  *
- * (1) trailing zeros dropped, at most scale digits behind the point and precision - scale before it
- * (2) YYYY-MM-DD, or with a month's name (schema/date.h)
- * (3) ISO 8601 with ' ' or 'T' and without a zone
+ * (1) where the reading is loose (a declared column) also +7, 007, .5 and 5.; with the reading's separators
+ * (2) trailing zeros dropped, at most scale digits behind the point and precision - scale before it
+ * (3) YYYY-MM-DD, or with a month's name (schema/date.h)
+ * (4) ISO 8601 with ' ' or 'T'; with a zone behind it only where the reading has a zone, and then in UTC;
+ *     where the reading is loose also a date, which is its midnight
  *
  * Years are 0001 to 9999; %y is POSIX's: 69..99 are 19xx, 00..68 are 20xx. Month names are English, whatever
  * the locale.
@@ -33,13 +37,17 @@ enum type_kind {
 	TYPE_DECIMAL,
 	TYPE_DATE,
 	TYPE_DATETIME,
+	TYPE_REAL,
+	TYPE_BOOLEAN,
 };
 
-enum { TYPE_TEXT_MAX = 32, TYPE_FORMATS_MAX = 8, TYPE_PRECISION_MAX = 38, TYPE_SCALE_MAX = 30 };
+/* The limits of a decimal are MySQL's. */
+enum { TYPE_PRECISION_USUAL = 38 }; /* where nothing else is said */
+enum { TYPE_TEXT_MAX = 32, TYPE_FORMATS_MAX = 8, TYPE_PRECISION_MAX = 65, TYPE_SCALE_MAX = 30 };
 
 struct type {
 	enum type_kind kind;
-	uint16_t precision; /* decimal: digits in all; 0 = as many as TYPE_PRECISION_MAX */
+	uint16_t precision; /* decimal: digits in all; 0 = TYPE_PRECISION_USUAL */
 	uint16_t scale;     /* decimal: digits behind the point */
 	uint32_t length;    /* text: characters; 0 = any */
 };
@@ -50,7 +58,8 @@ struct type_formats {
 	size_t count;
 };
 
-/* "integer", "decimal(12,2)", "date", "datetime", "text", "text(32)". RESULT_CONFIG otherwise. */
+/* "integer", "decimal(12,2)", "real", "boolean", "date", "datetime", "text", "text(32)". RESULT_CONFIG
+ * otherwise. */
 enum result type_parse(struct type *type, const char *text, struct error *error) WARN_UNUSED;
 void type_text(char text[TYPE_TEXT_MAX], const struct type *type);
 
@@ -77,16 +86,40 @@ struct type_number {
 
 bool type_scan_number(struct type_number *number, struct slice field);
 
+struct zone; /* schema/zone.h */
+
+/* How the fields of a column are read. Zero-initialised but for the type: strictly, as inference reads. */
+struct type_reading {
+	struct type type;
+	struct type_formats formats;
+	bool is_loose;
+	bool trim;                /* blanks at both ends are none of it */
+	char thousands;           /* between groups of digits; '\0' = none */
+	char decimal;             /* the decimal point; '\0' = '.' */
+	const struct zone *zone;  /* of datetimes without one; NULL: a zone is refused */
+	const char *const *nulls; /* instead of "" for a text, beside the usual ones for other kinds */
+	size_t null_count;
+	bool has_nulls;
+};
+
 /* A canonical text. It stands in the field it was made of, in `scratch`, or is a constant: never copy it. */
-enum { TYPE_SCRATCH_SIZE = 32 };
+enum { TYPE_SCRATCH_SIZE = 96 };
 
 struct type_value {
 	struct slice text;
 	char scratch[TYPE_SCRATCH_SIZE];
 };
 
-/* The canonical text of a field that is not null. False: it does not fit the type; *reason is a static text
- * such as "not an integer". */
+/* Is the (trimmed) field a missing value? */
+bool type_reads_null(const struct type_reading *reading, struct slice field);
+
+/* The canonical text of a field, trimmed where the reading trims, that is not null. False as for
+ * type_canonical(). */
+bool type_read(struct type_value *value, const struct type_reading *reading, struct slice field,
+               const char **reason);
+
+/* As type_read(), strictly. False: it does not fit the
+ * type; *reason is a static text such as "not an integer". */
 bool type_canonical(struct type_value *value, const struct type *type, const struct type_formats *formats,
                     struct slice field, const char **reason);
 

@@ -43,7 +43,7 @@ static struct type type_of(const char *const row[4])
 	else if (strcmp(row[0], "date") == 0)
 		type.kind = TYPE_DATE;
 	else if (is_one_of(row[0], reals))
-		type = (struct type){.kind = TYPE_DECIMAL, .scale = 15};
+		type.kind = TYPE_REAL;
 	else if (strcmp(row[0], "decimal") == 0 && precision <= TYPE_PRECISION_MAX && scale <= TYPE_SCALE_MAX)
 		type = (struct type){
 		    .kind = TYPE_DECIMAL, .precision = (uint16_t)precision, .scale = (uint16_t)scale};

@@ -136,12 +136,16 @@ static enum result append_type(struct buffer *sql, const struct type *type, cons
 		return buffer_append_string(sql, "BIGINT");
 	case TYPE_DECIMAL:
 		return buffer_printf(sql, "DECIMAL(%d,%d)",
-		                     type->precision == 0 ? TYPE_PRECISION_MAX : type->precision,
+		                     type->precision == 0 ? TYPE_PRECISION_USUAL : type->precision,
 		                     type->scale);
 	case TYPE_DATE:
 		return buffer_append_string(sql, "DATE");
 	case TYPE_DATETIME:
 		return buffer_append_string(sql, "DATETIME(6)");
+	case TYPE_REAL:
+		return buffer_append_string(sql, "DOUBLE");
+	case TYPE_BOOLEAN:
+		return buffer_append_string(sql, "BOOLEAN");
 	case TYPE_TEXT:
 		break;
 	}

@@ -28,18 +28,28 @@ static enum result prepare_insert(struct sqlite_database *database, const struct
 	return sqlite_database_prepare(database, statement, sql.data, error);
 }
 
-/* Canonical integers fit 64 bits; anything else would be a row of another schema. */
-static bool parse_integer(sqlite3_int64 *number, struct slice text)
+/* Binds a canonical number: integers fit 64 bits, reals a double; anything else would be a row of another
+ * schema. SQLITE_MISMATCH: it is none. */
+static int bind_number(sqlite3_stmt *statement, int place, enum type_kind kind, struct slice text)
 {
-	char copy[24];
+	char copy[32];
 	if (text.length == 0 || text.length >= sizeof copy)
-		return false;
+		return SQLITE_MISMATCH;
 	memcpy(copy, text.data, text.length);
 	copy[text.length] = '\0';
 	char *end;
 	errno = 0;
-	*number = strtoll(copy, &end, 10);
-	return errno == 0 && *end == '\0';
+	if (kind == TYPE_REAL) {
+		double real = strtod(copy, &end);
+		return *end == '\0' ? sqlite3_bind_double(statement, place, real) : SQLITE_MISMATCH;
+	}
+	sqlite3_int64 integer = strtoll(copy, &end, 10);
+	return errno == 0 && *end == '\0' ? sqlite3_bind_int64(statement, place, integer) : SQLITE_MISMATCH;
+}
+
+static bool is_bound_as_number(enum type_kind kind)
+{
+	return kind == TYPE_INTEGER || kind == TYPE_BOOLEAN || kind == TYPE_REAL;
 }
 
 static enum result bind_row(struct sqlite_database *database, sqlite3_stmt *statement,
@@ -48,16 +58,16 @@ static enum result bind_row(struct sqlite_database *database, sqlite3_stmt *stat
 	for (size_t i = 0; i < schema->count; i++) {
 		int code;
 		int place = (int)i + 1;
-		sqlite3_int64 number;
+		enum type_kind kind = schema->columns[i].type.kind;
 		if (cells[i].data == NULL)
 			code = sqlite3_bind_null(statement, place);
-		else if (schema->columns[i].type.kind != TYPE_INTEGER)
+		else if (is_bound_as_number(kind))
+			code = bind_number(statement, place, kind, cells[i]);
+		else
 			code = sqlite3_bind_text64(statement, place, cells[i].data, cells[i].length,
 			                           SQLITE_STATIC, SQLITE_UTF8);
-		else if (parse_integer(&number, cells[i]))
-			code = sqlite3_bind_int64(statement, place, number);
-		else
-			return error_set(error, RESULT_REFUSED, "column '%s' is given no integer",
+		if (code == SQLITE_MISMATCH)
+			return error_set(error, RESULT_REFUSED, "column '%s' is given no number",
 			                 schema->columns[i].name);
 		if (code != SQLITE_OK)
 			return sqlite_database_fail(database, error, "cannot bind");

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "schema/number.h"
 #include "schema/stored.h"
 #include "sink/sql.h"
 
@@ -20,13 +21,10 @@ static struct type type_of(const char *declared)
 		const char *part;
 		struct type type;
 	} known[] = {
-	    {"INT", {.kind = TYPE_INTEGER}},
-	    {"DATETIME", {.kind = TYPE_DATETIME}},
-	    {"TIMESTAMP", {.kind = TYPE_DATETIME}},
-	    {"DATE", {.kind = TYPE_DATE}},
-	    {"REAL", {.kind = TYPE_DECIMAL, .scale = 15}},
-	    {"FLOA", {.kind = TYPE_DECIMAL, .scale = 15}},
-	    {"DOUB", {.kind = TYPE_DECIMAL, .scale = 15}},
+	    {"INT", {.kind = TYPE_INTEGER}},        {"DATETIME", {.kind = TYPE_DATETIME}},
+	    {"TIMESTAMP", {.kind = TYPE_DATETIME}}, {"DATE", {.kind = TYPE_DATE}},
+	    {"REAL", {.kind = TYPE_REAL}},          {"FLOA", {.kind = TYPE_REAL}},
+	    {"DOUB", {.kind = TYPE_REAL}},          {"BOOL", {.kind = TYPE_BOOLEAN}},
 	};
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		if (strcasestr(declared, known[i].part) != NULL)
@@ -61,13 +59,22 @@ enum result sqlite_scan_describe(struct sqlite_database *database, const char *t
 	return result;
 }
 
+/* Texts of the doubles of a row: SQLite's own would lose digits. */
+typedef char real_text[NUMBER_REAL_MAX];
+
 static enum result read_cells(struct sqlite_database *database, sqlite3_stmt *statement, struct slice *cells,
-                              size_t count, struct error *error)
+                              real_text *reals, size_t count, struct error *error)
 {
 	for (size_t i = 0; i < count; i++) {
+		int type = sqlite3_column_type(statement, (int)i);
 		cells[i] = (struct slice){NULL, 0};
-		if (sqlite3_column_type(statement, (int)i) == SQLITE_NULL)
+		if (type == SQLITE_NULL)
 			continue;
+		if (type == SQLITE_FLOAT) {
+			double value = sqlite3_column_double(statement, (int)i);
+			cells[i] = (struct slice){reals[i], number_real_text(reals[i], value)};
+			continue;
+		}
 		cells[i].data = (const char *)sqlite3_column_text(statement, (int)i);
 		cells[i].length = (size_t)sqlite3_column_bytes(statement, (int)i);
 		if (cells[i].data == NULL && sqlite3_errcode(database->handle) == SQLITE_NOMEM)
@@ -84,7 +91,8 @@ enum result sqlite_scan_rows(struct sqlite_database *database, const struct sink
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	CLEANUP_BUFFER struct buffer sql = {0};
 	CLEANUP_FREE struct slice *cells = calloc(scan->schema->count + 1, sizeof *cells);
-	if (cells == NULL || sql_append_scan(&sql, scan, '"') != RESULT_OK)
+	CLEANUP_FREE real_text *reals = calloc(scan->schema->count + 1, sizeof *reals);
+	if (cells == NULL || reals == NULL || sql_append_scan(&sql, scan, '"') != RESULT_OK)
 		return sql_no_memory(error);
 	enum result result = sqlite_database_prepare(database, &statement, sql.data, error);
 	bool row = result == RESULT_OK;
@@ -92,7 +100,7 @@ enum result sqlite_scan_rows(struct sqlite_database *database, const struct sink
 		result = sqlite_database_step(database, statement, &row, error);
 		if (!row)
 			break;
-		result = read_cells(database, statement, cells, scan->schema->count, error);
+		result = read_cells(database, statement, cells, reals, scan->schema->count, error);
 		if (result == RESULT_OK)
 			result = scan->row(scan->context, cells, error);
 		row = result == RESULT_OK;

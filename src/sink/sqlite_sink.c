@@ -163,6 +163,10 @@ static const char *column_type(const struct schema_column *column)
 		return " DATE";
 	case TYPE_DATETIME:
 		return " DATETIME";
+	case TYPE_REAL:
+		return " REAL";
+	case TYPE_BOOLEAN:
+		return " BOOLEAN";
 	case TYPE_TEXT:
 	case TYPE_DECIMAL:
 		break;

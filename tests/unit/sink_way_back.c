@@ -9,7 +9,7 @@
 
 /* What a rebuild needs of every sink: the rows as they were stored, and the table taken over. */
 
-enum { ROWS_MAX = 64, COLUMNS = 6 };
+enum { ROWS_MAX = 64, COLUMNS = 8 };
 
 static struct schema_column columns[COLUMNS] = {
     {.ordinal = 1, .name = "id", .type = {.kind = TYPE_INTEGER}},
@@ -17,6 +17,8 @@ static struct schema_column columns[COLUMNS] = {
     {.ordinal = 3, .name = "huge", .type = {.kind = TYPE_DECIMAL}},
     {.ordinal = 5, .name = "day", .type = {.kind = TYPE_DATE}},
     {.ordinal = 9, .name = "moment", .type = {.kind = TYPE_DATETIME}},
+    {.ordinal = 10, .name = "ratio", .type = {.kind = TYPE_REAL}},
+    {.ordinal = 11, .name = "flag", .type = {.kind = TYPE_BOOLEAN}},
     {.ordinal = 200, .name = "note", .type = {.kind = TYPE_TEXT}},
 };
 static const struct schema schema = {.version = 1, .columns = columns, .count = COLUMNS};
@@ -29,6 +31,9 @@ static const char *const texts[COLUMNS][20] = {
     {"0001-01-01", "2016-02-29", "9999-12-31"},
     {"1000-01-01 00:00:00", "2016-02-29 23:59:59.999999", "2015-05-05 12:30:00.5",
      "2015-05-05 12:30:00.000001"},
+    {"0", "0.1", "-2.5", "1e+22", "123456789.12345679", "1.7976931348623157e+308", "2.2250738585072014e-308",
+     "0.30000000000000004", "1e-07"},
+    {"0", "1"},
     {"", " ", "blank at the end ", "\t", "two\nlines\r\n", "\\", "\\N", "N", "NULL", "007", "7.50", "1e5",
      "'single' \"double\" `grave`", "na\xc3\xafve \xf0\x9f\x98\x80", "\x1a%_\x01\x7f", "2014-10-29"},
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "schema/type.h"
+#include "schema/zone.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -83,7 +84,7 @@ Test(type, anything_else_is_no_type)
 	                                    "text(1,2)",
 	                                    "decimal",
 	                                    "decimal(5)",
-	                                    "decimal(39,2)",
+	                                    "decimal(66,2)",
 	                                    "decimal(2,3)",
 	                                    "decimal(38,31)",
 	                                    "decimal()",
@@ -339,4 +340,158 @@ Test(type, datetimes_are_iso_without_a_zone)
 	    {"5-May-15 10:11", "(not a datetime)"},
 	};
 	check_examples("datetime", examples, COUNT(examples));
+}
+
+static const char *read_as(struct type_reading reading, const char *type, const char *field)
+{
+	static struct type_value value;
+	static char text[TYPE_SCRATCH_SIZE + 1];
+	const char *reason = NULL;
+	cr_assert_eq(type_parse(&reading.type, type, NULL), RESULT_OK);
+	if (!type_read(&value, &reading, slice_from_string(field), &reason)) {
+		snprintf(text, sizeof text, "(%s)", reason);
+		return text;
+	}
+	snprintf(text, sizeof text, "%.*s", (int)value.text.length, value.text.data);
+	return text;
+}
+
+#define READ(type, field, ...) read_as((struct type_reading){__VA_ARGS__}, type, field)
+
+Test(type, declared_numbers_are_read_loosely)
+{
+	cr_expect_str_eq(READ("integer", "+7", .is_loose = true), "7");
+	cr_expect_str_eq(READ("integer", "007", .is_loose = true), "7");
+	cr_expect_str_eq(READ("integer", "-000", .is_loose = true), "0");
+	cr_expect_str_eq(READ("decimal(9,2)", "+07.50", .is_loose = true), "7.5");
+	cr_expect_str_eq(READ("decimal(9,2)", "-.5", .is_loose = true), "-0.5");
+	cr_expect_str_eq(READ("decimal(9,2)", "5.", .is_loose = true), "5");
+	cr_expect_str_eq(READ("integer", "1,000", .is_loose = true), "(not an integer)");
+	cr_expect_str_eq(READ("integer", "1e3", .is_loose = true), "(not an integer)");
+	cr_expect_str_eq(READ("integer", "+", .is_loose = true), "(not an integer)");
+	cr_expect_str_eq(READ("integer", "+-7", .is_loose = true), "(not an integer)");
+	cr_expect_str_eq(READ("integer", "+7"), "(not an integer)");
+	cr_expect_str_eq(READ("integer", "007"), "(not an integer)");
+}
+
+Test(type, separators_of_thousands_stand_where_they_may)
+{
+	static const struct example examples[] = {
+	    {"1,000", "1000"},
+	    {"12,345,678", "12345678"},
+	    {"-1,23,45,678", "-12345678"},
+	    {"1000", "1000"},
+	    {"1,00", "(not an integer)"},
+	    {"1,0000", "(not an integer)"},
+	    {",100", "(not an integer)"},
+	    {"1,,000", "(not an integer)"},
+	    {"1000,000", "(not an integer)"},
+	    {"1,000,", "(not an integer)"},
+	    {"1,2,345", "(not an integer)"},
+	};
+	for (size_t i = 0; i < COUNT(examples); i++)
+		cr_expect_str_eq(READ("integer", examples[i].field, .thousands = ','), examples[i].expected,
+		                 "%s", examples[i].field);
+}
+
+Test(type, a_decimal_comma_is_the_only_point)
+{
+	cr_expect_str_eq(READ("decimal(9,2)", "7,50", .decimal = ','), "7.5");
+	cr_expect_str_eq(READ("decimal(9,2)", "1.234,5", .decimal = ',', .thousands = '.'), "1234.5");
+	cr_expect_str_eq(READ("decimal(9,2)", "1.234", .decimal = ',', .thousands = '.'), "1234");
+	cr_expect_str_eq(READ("decimal(9,2)", "7.5", .decimal = ','), "(not a number)");
+	cr_expect_str_eq(READ("real", "1,5e3", .decimal = ','), "1500");
+}
+
+Test(type, reals_are_the_shortest_text_of_their_double)
+{
+	static const struct example examples[] = {
+	    {"7.50", "7.5"},
+	    {"1e22", "1e+22"},
+	    {"10000000000000000000000", "1e+22"},
+	    {"0.1", "0.1"},
+	    {"0.10000000000000001", "0.1"},
+	    {"-0", "0"},
+	    {"0.30000000000000004", "0.30000000000000004"},
+	    {"1E-7", "1e-07"},
+	    {"1e999", "(not a real number)"},
+	    {"nan", "(not a real number)"},
+	    {"inf", "(not a real number)"},
+	    {"0x10", "(not a real number)"},
+	    {"1e", "(not a real number)"},
+	    {"", "(not a real number)"},
+	};
+	check_examples("real", examples, COUNT(examples));
+}
+
+Test(type, booleans_have_many_words_and_two_texts)
+{
+	static const char *const yes[] = {"1", "true", "TRUE", "t", "Yes", "y", "on"};
+	static const char *const no[] = {"0", "false", "False", "F", "no", "N", "OFF"};
+	for (size_t i = 0; i < COUNT(yes); i++) {
+		cr_expect_str_eq(built_in("boolean", yes[i]), "1");
+		cr_expect_str_eq(built_in("boolean", no[i]), "0");
+	}
+	cr_expect_str_eq(built_in("boolean", "2"), "(not a boolean)");
+	cr_expect_str_eq(built_in("boolean", "tru"), "(not a boolean)");
+}
+
+static struct zone *zone_of(const char *name)
+{
+	struct zone *zone;
+	struct error error = {0};
+	cr_assert_eq(zone_open(&zone, name, &error), RESULT_OK, "%s", error.message);
+	return zone;
+}
+
+Test(type, datetimes_of_a_zone_are_stored_in_utc)
+{
+	struct zone *india = zone_of("+05:30");
+	cr_expect_str_eq(READ("datetime", "2015-05-05 10:11", .zone = india), "2015-05-05 04:41:00");
+	cr_expect_str_eq(READ("datetime", "2015-01-01 00:00:00.5", .zone = india), "2014-12-31 18:30:00.5");
+	cr_expect_str_eq(READ("datetime", "2016-02-29T23:59:59Z", .zone = india), "2016-02-29 23:59:59");
+	cr_expect_str_eq(READ("datetime", "2015-12-31 23:30 -0100", .zone = india), "2016-01-01 00:30:00");
+	cr_expect_str_eq(READ("datetime", "2015-12-31 23:30 -01", .zone = india), "2016-01-01 00:30:00");
+	cr_expect_str_eq(READ("datetime", "0001-01-01 00:00", .zone = india), "(not a datetime)");
+	cr_expect_str_eq(READ("datetime", "2015-05-05 10:11+25:00", .zone = india), "(not a datetime)");
+	zone_close(india);
+	struct zone *berlin = zone_of("Europe/Berlin");
+	cr_expect_str_eq(READ("datetime", "2015-01-05 10:00", .zone = berlin), "2015-01-05 09:00:00");
+	cr_expect_str_eq(READ("datetime", "2015-07-05 10:00", .zone = berlin), "2015-07-05 08:00:00");
+	cr_expect_str_eq(READ("datetime", "2015-03-29 02:30", .zone = berlin), "(not a datetime)");
+	cr_expect_str_eq(READ("datetime", "2015-10-25 02:30", .zone = berlin), "2015-10-25 01:30:00");
+	zone_close(berlin);
+	const char *format = "%d/%m/%Y %H:%M %z";
+	cr_expect_str_eq(READ("datetime", "05/05/2015 10:11 +0530", .formats = {&format, 1}),
+	                 "2015-05-05 04:41:00");
+	struct zone *none;
+	cr_expect_eq(zone_open(&none, "Nowhere/City", NULL), RESULT_CONFIG);
+}
+
+Test(type, a_date_is_the_midnight_of_a_loosely_read_datetime)
+{
+	cr_expect_str_eq(READ("datetime", "2014-10-29", .is_loose = true), "2014-10-29 00:00:00");
+	cr_expect_str_eq(READ("datetime", "29-Oct-14", .is_loose = true), "2014-10-29 00:00:00");
+}
+
+Test(type, blanks_are_trimmed_where_that_is_said)
+{
+	cr_expect_str_eq(READ("integer", " 7 ", .trim = true), "7");
+	cr_expect_str_eq(READ("text", " a b\t", .trim = true), "a b");
+	cr_expect_str_eq(READ("text", " a b\t"), " a b\t");
+}
+
+Test(type, null_tokens_replace_the_empty_text_and_join_the_usual_ones)
+{
+	static const char *const tokens[] = {"-", "n/a"};
+	struct type_reading text = {
+	    .type = {.kind = TYPE_TEXT}, .nulls = tokens, .null_count = 2, .has_nulls = true, .trim = true};
+	struct type_reading number = text;
+	number.type.kind = TYPE_INTEGER;
+	cr_expect(type_reads_null(&text, SLICE(" - ")));
+	cr_expect(type_reads_null(&number, SLICE("n/a")));
+	cr_expect(type_reads_null(&number, SLICE("")));
+	cr_expect(type_reads_null(&number, SLICE("NA")));
+	cr_expect_not(type_reads_null(&text, SLICE("")));
+	cr_expect_not(type_reads_null(&text, SLICE("NA")));
 }
