@@ -6,7 +6,7 @@
 
 /*
  * The outbox: objects that are owed to the object store. An entry is made in the transaction that makes its
- * reason true (a batch is promoted, a delivery ends, a schema is frozen) and goes only when the store has
+ * reason true (a batch is promoted, a delivery ends) and goes only when the store has
  * confirmed the object (O1). Its object's name is fixed with it, so that an upload that is repeated writes
  * the same name (O2).
  *
@@ -18,7 +18,6 @@ enum { STATE_OBJECT_MAX = 511, STATE_SHA256_SIZE = 32 };
 enum state_outbox_kind {
 	STATE_OUTBOX_SEGMENT = 1, /* the rows of one batch */
 	STATE_OUTBOX_RAW,         /* a delivered file */
-	STATE_OUTBOX_SCHEMA,      /* a frozen schema */
 	STATE_OUTBOX_MANIFEST,    /* what became of a delivery */
 };
 
@@ -26,7 +25,7 @@ struct state_outbox {
 	uint32_t id; /* rises: the order in which they came to be owed */
 	enum state_outbox_kind kind;
 	uint32_t dataset;
-	uint32_t schema_version;        /* of a segment and a schema, else 0 */
+	uint32_t schema_version;        /* of a segment, else 0 */
 	uint64_t seq;                   /* of a segment's batch, else 0 */
 	uint8_t subject[STATE_ID_SIZE]; /* batch_id of a segment, delivery of a raw file and a manifest */
 	uint64_t bytes;                 /* of the file in the spool; 0 for what is made of the state */

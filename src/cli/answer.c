@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "state_txn.h"
+#include "state_outbox.h"
 #include "status/history.h"
 #include "watch/watch.h"
 
@@ -36,6 +36,32 @@ static json_t *state_failure(struct state_txn *txn)
 	return failure(error.text);
 }
 
+/* What is owed to the object store: how much, since when, and why it does not go; JSON null when nothing is
+ * kept. */
+static json_t *outbox(const struct answer_source *source)
+{
+	const struct config *config = source->config;
+	if (app_spool_options(config).directory == NULL)
+		return json_null();
+	struct state_outbox_summary summary = {0};
+	if (source->state != NULL) {
+		struct state_txn *txn = state_txn_begin_read(source->state);
+		if (txn != NULL)
+			state_outbox_summary(txn, &summary);
+		state_txn_abort(txn);
+	}
+	char since[CLOCK_TEXT_MAX] = "";
+	char trouble[ERROR_MESSAGE_MAX];
+	if (summary.entries > 0)
+		clock_text(since, summary.oldest_ns);
+	bool is_in_trouble = uploader_trouble(source->uploader, trouble);
+	bool has_s3 = config->s3.bucket != NULL;
+	return json_pack("{s:s, s:s, s:I, s:s?, s:s?}", "store", has_s3 ? "s3" : "local", "place",
+	                 has_s3 ? config->s3.bucket : config->backup.dir, "owed", (json_int_t)summary.entries,
+	                 "oldest", since[0] != '\0' ? since : NULL, "trouble",
+	                 is_in_trouble ? trouble : NULL);
+}
+
 static json_t *status(const struct answer_source *source)
 {
 	json_t *datasets = json_array();
@@ -57,10 +83,11 @@ static json_t *status(const struct answer_source *source)
 	}
 	bool is_running = source->worker != NULL;
 	return array_of(
-	    json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
+	    json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
 	              is_running ? json_integer(getpid()) : json_null(), "data", source->config->data, "sink",
 	              source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
-	              is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "state",
+	              is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "outbox",
+	              outbox(source), "state",
 	              "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
 }
 

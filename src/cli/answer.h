@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "cli/app.h"
+#include "cli/uploader.h"
 #include "cli/worker.h"
 
 /*
@@ -16,6 +17,7 @@ struct answer_source {
 	const struct match_rules *rules;
 	struct state *state;   /* NULL: there is none yet */
 	struct worker *worker; /* NULL: no daemon */
+	struct uploader *uploader; /* NULL: no daemon, or nothing is kept for a store */
 };
 
 /* An array of objects, one for each line of the answer; {"error": text} for a request that makes no sense.

@@ -13,6 +13,7 @@
 #include "ingest/batch.h"
 #include "sink/mysql_sink.h"
 #include "sink/sqlite_sink.h"
+#include "store/local.h"
 
 /* A daemon that reloads, or a command that only looks, lets go of the state within this. */
 static const int64_t HELD_PATIENCE_NS = 2000000000;
@@ -99,10 +100,21 @@ enum result app_make_sink(struct app *app, struct error *error)
 	return mysql_sink_open(&app->sink, &options, error);
 }
 
+/* Without a bucket everything would go to backup.dir, which cannot be what was meant. */
+static enum result check_store(const struct config *config, struct error *error)
+{
+	if (config->s3.bucket == NULL &&
+	    (config->s3.endpoint != NULL || config->s3.prefix != NULL || config->s3.profile != NULL))
+		return error_set(error, RESULT_CONFIG, "s3.bucket must be set where s3 is used");
+	return RESULT_OK;
+}
+
 enum result app_open(struct app *app, const struct config *config, struct error *error)
 {
 	*app = (struct app){.config = config};
-	enum result result = become_owner(config->state, error);
+	enum result result = check_store(config, error);
+	if (result == RESULT_OK)
+		result = become_owner(config->state, error);
 	if (result == RESULT_OK)
 		result = make_datasets(app, error);
 	if (result == RESULT_OK)
@@ -153,6 +165,24 @@ void app_close(struct app *app)
 	*app = (struct app){0};
 }
 
+struct spool_options app_spool_options(const struct config *config)
+{
+	bool has_s3 = config->s3.bucket != NULL;
+	struct spool_options options = {
+	    .directory = config->spool,
+	    .rows = has_s3 ? config->s3.rows : config->backup.rows,
+	    .raw = has_s3 ? config->s3.raw : config->backup.raw,
+	};
+	return options.rows || options.raw ? options : (struct spool_options){0};
+}
+
+enum result app_make_store(const struct config *config, const atomic_bool *stop, struct store **out,
+                           struct error *error)
+{
+	(void)stop;
+	return local_open(out, config->backup.dir, error);
+}
+
 static uint64_t lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -178,6 +208,7 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    .on_done = on_done[config->on_done],
 	    .done = config->done,
 	    .rejected = config->rejected,
+	    .spool = app_spool_options(config),
 	    .batch_rows = lesser(config->batch.rows, share / BATCH_ROW_COST),
 	    .batch_bytes = lesser(config->batch.bytes, share),
 	    .max_field = config->limits.max_field,

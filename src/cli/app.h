@@ -6,6 +6,7 @@
 #include "ingest/ingest.h"
 #include "ingest/match.h"
 #include "state.h"
+#include "store/store.h"
 
 /* The configuration turned into objects: this is the only place where the parts below meet it. */
 struct app {
@@ -30,6 +31,13 @@ void app_close(struct app *app);
 
 /* The sink alone, for `check`. */
 enum result app_make_sink(struct app *app, struct error *error) WARN_UNUSED;
+
+/* What is kept for the object store. */
+struct spool_options app_spool_options(const struct config *config);
+
+/* The object store, not yet asked anything; `stop` breaks off what it does. */
+enum result app_make_store(const struct config *config, const atomic_bool *stop, struct store **out,
+                           struct error *error) WARN_UNUSED;
 
 /* Options of an engine over what the app holds; stop, callbacks and dry_run are the caller's to set. */
 struct ingest_options app_ingest_options(const struct app *app);

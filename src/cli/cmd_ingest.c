@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/uploader.h"
 #include "status/control.h"
 
 /* One run of the command: how the outcomes add up. */
@@ -156,6 +157,8 @@ static enum result ingest_locally(struct session *session, const struct config *
 	}
 	progress_clear(&session->progress);
 	ingest_close(ingest);
+	if (result == RESULT_OK && !options->dry_run)
+		uploader_run_once(&app, &stop_requested);
 	app_close(&app);
 	return result;
 }

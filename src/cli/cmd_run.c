@@ -16,6 +16,7 @@
 #include "cli/answer.h"
 #include "cli/command.h"
 #include "cli/journal.h"
+#include "cli/uploader.h"
 #include "cli/worker.h"
 #include "status/control.h"
 #include "watch/watch.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct config *next_config; /* to go on with after LOOP_RELOAD, if it can be opened */
 	struct app app;
 	struct worker *worker;
+	struct uploader *uploader; /* NULL: nothing is kept for a store */
 	struct watch *watch;
 	struct control *control;
 	struct journal journal;
@@ -150,6 +152,7 @@ static int on_worker(sd_event_source *source, int fd, uint32_t events, void *con
 static void on_reported(void *context, uint64_t client, const json_t *report)
 {
 	struct daemon *daemon = context;
+	uploader_poke(daemon->uploader);
 	journal_add(&daemon->journal, report);
 	if (client != 0)
 		control_send(daemon->control, client, json_incref((json_t *)report));
@@ -212,6 +215,7 @@ static void on_request(void *context, uint64_t client, const json_t *request, in
 	    .rules = &rules,
 	    .state = worker_lock_state(daemon->worker),
 	    .worker = daemon->worker,
+	    .uploader = daemon->uploader,
 	};
 	json_t *lines = answer_request(&source, request);
 	worker_unlock_state(daemon->worker);
@@ -296,6 +300,22 @@ static bool add_sources(struct daemon *daemon)
 	        sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
 }
 
+static struct state *lock_state(void *context)
+{
+	return worker_lock_state(context);
+}
+
+static void unlock_state(void *context)
+{
+	worker_unlock_state(context);
+}
+
+static enum result open_uploader(struct daemon *daemon, struct error *error)
+{
+	struct upload_state state = {lock_state, unlock_state, daemon->worker};
+	return uploader_start(&daemon->uploader, daemon->config, &state, error);
+}
+
 static enum result open_parts(struct daemon *daemon, struct error *error)
 {
 	struct worker_callbacks callbacks = {on_reported, on_progressed, on_ended, on_released, daemon};
@@ -308,6 +328,8 @@ static enum result open_parts(struct daemon *daemon, struct error *error)
 		result = error_set(error, RESULT_NO_MEMORY, "cannot make the event loop");
 	if (result == RESULT_OK)
 		result = worker_start(&daemon->worker, &daemon->app, &callbacks, error);
+	if (result == RESULT_OK)
+		result = open_uploader(daemon, error);
 	if (result == RESULT_OK)
 		result = control_open(&daemon->control, daemon->event, daemon->config->socket_path,
 		                      on_request, daemon, error);
@@ -337,6 +359,7 @@ static bool stop_worker(struct daemon *daemon, bool goes_on)
 /* Does not return when the worker is still busy: nothing may be taken from under it. */
 static void close_parts(struct daemon *daemon, bool goes_on)
 {
+	uploader_stop(daemon->uploader);
 	bool has_left = stop_worker(daemon, goes_on);
 	if (has_left && daemon->worker != NULL)
 		hear_worker(daemon);
@@ -346,12 +369,14 @@ static void close_parts(struct daemon *daemon, bool goes_on)
 		log_warning("a batch is still under way; the next start settles it");
 		_exit(0);
 	}
+	uploader_free(daemon->uploader);
 	worker_free(daemon->worker);
 	watch_close(daemon->watch);
 	sd_event_source_unref(daemon->watch_timer);
 	sd_event_source_unref(daemon->status_timer);
 	sd_event_unref(daemon->event);
 	app_close(&daemon->app);
+	daemon->uploader = NULL;
 	daemon->worker = NULL;
 	daemon->watch = NULL;
 	daemon->watch_timer = NULL;

@@ -32,12 +32,27 @@ static void print_worker(const json_t *status)
 		printf("trouble   %s\n", text_of(worker, "trouble", ""));
 }
 
+static void print_outbox(const json_t *outbox)
+{
+	if (!json_is_object(outbox))
+		return;
+	printf("store     %s '%s', ", text_of(outbox, "store", ""), text_of(outbox, "place", ""));
+	if (number_of(outbox, "owed") == 0)
+		puts("nothing owed");
+	else
+		printf("%lld objects owed since %s\n", number_of(outbox, "owed"),
+		       text_of(outbox, "oldest", ""));
+	if (json_is_string(json_object_get(outbox, "trouble")))
+		printf("          %s\n", text_of(outbox, "trouble", ""));
+}
+
 static void print_status(const json_t *status)
 {
 	print_worker(status);
 	printf("data      %s\nsink      %s\n", text_of(status, "data", ""), text_of(status, "sink", ""));
 	const json_t *state = json_object_get(status, "state");
 	printf("state     %.1f MB in use\n", (double)number_of(state, "used_bytes") / 1e6);
+	print_outbox(json_object_get(status, "outbox"));
 	const json_t *datasets = json_object_get(status, "datasets");
 	if (json_array_size(datasets) == 0)
 		return;
@@ -55,12 +70,14 @@ static void print_status(const json_t *status)
 	}
 }
 
-/* For monitoring: the daemon runs, and nothing keeps it from its work. */
+/* For monitoring: the daemon runs, and nothing keeps it from its work, or the store from taking its own. */
 static bool is_healthy(const json_t *status)
 {
 	const json_t *worker = json_object_get(status, "worker");
+	const json_t *outbox = json_object_get(status, "outbox");
 	return json_is_true(json_object_get(status, "running")) &&
-	       !json_is_string(json_object_get(worker, "trouble"));
+	       !json_is_string(json_object_get(worker, "trouble")) &&
+	       !json_is_string(json_object_get(outbox, "trouble"));
 }
 
 static enum result run(const struct options *options, int *exit_status, struct error *error)

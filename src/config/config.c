@@ -13,7 +13,7 @@
 
 static const char default_path[] = "/etc/rowsieve/rowsieve.conf";
 
-enum { OWNED_MAX = 8 };
+enum { OWNED_MAX = 16 };
 
 /* The configuration and what its strings live in. */
 struct loaded {
@@ -75,7 +75,10 @@ static enum result fill_paths(struct loaded *loaded)
 		if (*paths[i].field == NULL &&
 		    own(loaded, paths[i].field, file_join(config->data, paths[i].name)) != RESULT_OK)
 			return RESULT_NO_MEMORY;
-	return RESULT_OK;
+	if (config->backup.dir == NULL &&
+	    own(loaded, &config->backup.dir, file_join(config->data, "backup")) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	return own(loaded, &config->spool, file_join(config->state, "spool"));
 }
 
 /* The length without '/' at the end. */

@@ -37,6 +37,16 @@ enum config_on_done {
 	CONFIG_ON_DONE_DELETE,
 };
 
+enum config_addressing {
+	CONFIG_ADDRESSING_VIRTUAL,
+	CONFIG_ADDRESSING_PATH,
+};
+
+enum config_signature {
+	CONFIG_SIGNATURE_V4,
+	CONFIG_SIGNATURE_V2,
+};
+
 struct config_dataset {
 	const char *name;
 	const char *table;
@@ -54,6 +64,7 @@ struct config {
 	const char *state;       /* data/state */
 	const char *sqlite_path; /* data/rows.db */
 	const char *socket_path; /* data/control.sock */
+	const char *spool;       /* state/spool: what is owed to the object store */
 	enum config_sink sink;
 	enum config_unmatched unmatched;
 	enum config_on_done on_done;
@@ -89,6 +100,25 @@ struct config {
 		bool tls;
 		const char *ca;
 	} mysql; /* unset strings are NULL */
+	struct {
+		const char *endpoint;
+		const char *region;
+		const char *bucket; /* NULL: no S3, what is kept goes to backup.dir */
+		const char *prefix;
+		enum config_addressing addressing;
+		enum config_signature signature;
+		const char *profile;
+		const char *ca;
+		const char *storage_class;
+		const char *sse;
+		bool raw;
+		bool rows;
+	} s3; /* unset strings are NULL */
+	struct {
+		const char *dir; /* data/backup */
+		bool raw;
+		bool rows;
+	} backup;
 	const struct config_dataset *datasets;
 	size_t dataset_count;
 };

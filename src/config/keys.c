@@ -14,6 +14,8 @@
 static const char *const sink_words[] = {"sqlite", "mysql", NULL};
 static const char *const unmatched_words[] = {"hold", "create", NULL};
 static const char *const on_done_words[] = {"archive", "keep", "delete", NULL};
+static const char *const addressing_words[] = {"virtual", "path", NULL};
+static const char *const signature_words[] = {"v4", "v2", NULL};
 static const char *const flag_words[] = {"false", "true", NULL};
 
 const struct key keys_table[] = {
@@ -82,6 +84,31 @@ const struct key keys_table[] = {
     {"mysql", "tls", KEY_FLAG, "require TLS, and verify the server's certificate and name",
      .initial = "false", STORED(mysql.tls)},
     {"mysql", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(mysql.ca)},
+
+    {"s3", "endpoint", KEY_STRING, "URL of the store; Amazon's for the region unless set", STORED(s3.endpoint)},
+    {"s3", "region", KEY_STRING, "the environment's or the profile's unless set, else us-east-1",
+     STORED(s3.region)},
+    {"s3", "bucket", KEY_STRING, "where objects go; without one they go to backup.dir", STORED(s3.bucket)},
+    {"s3", "prefix", KEY_STRING, "path within the bucket", STORED(s3.prefix)},
+    {"s3", "addressing", KEY_WORD, "is the bucket part of the host's name or of the path",
+     .initial = "virtual", .words = addressing_words, STORED(s3.addressing)},
+    {"s3", "signature", KEY_WORD, "v2 only for stores that know nothing newer; needs rowsieve-store-libs3",
+     .initial = "v4", .words = signature_words, STORED(s3.signature)},
+    {"s3", "profile", KEY_STRING, "of ~/.aws/credentials and config; $AWS_PROFILE unless set",
+     STORED(s3.profile)},
+    {"s3", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(s3.ca)},
+    {"s3", "storage_class", KEY_STRING, "such as STANDARD_IA; the bucket's own unless set",
+     STORED(s3.storage_class)},
+    {"s3", "sse", KEY_STRING, "server-side encryption, AES256 or aws:kms", STORED(s3.sse)},
+    {"s3", "raw", KEY_FLAG, "store files as they were delivered", .initial = "true", STORED(s3.raw)},
+    {"s3", "rows", KEY_FLAG, "store the new and updated rows of each batch", .initial = "true",
+     STORED(s3.rows)},
+
+    {"backup", "dir", KEY_STRING, "where objects go without s3.bucket; data/backup unless set",
+     STORED(backup.dir)},
+    {"backup", "raw", KEY_FLAG, "keep files as they were delivered", .initial = "false", STORED(backup.raw)},
+    {"backup", "rows", KEY_FLAG, "keep the new and updated rows of each batch", .initial = "true",
+     STORED(backup.rows)},
 
     {"dataset", "files", KEY_STRINGS, "patterns for the base names of its members", .size = 0},
     {"dataset", "table", KEY_NAME, "the dataset's name unless set", .size = 0},

@@ -142,15 +142,19 @@ static cfg_t *tree_new(void)
 	CLEANUP_FREE cfg_opt_t *keep = options_of("keep");
 	CLEANUP_FREE cfg_opt_t *limits = options_of("limits");
 	CLEANUP_FREE cfg_opt_t *mysql = options_of("mysql");
+	CLEANUP_FREE cfg_opt_t *s3 = options_of("s3");
+	CLEANUP_FREE cfg_opt_t *backup = options_of("backup");
 	CLEANUP_FREE cfg_opt_t *dataset = options_of("dataset");
 	CLEANUP_FREE cfg_opt_t *column = options_of("column");
-	if (!root || !batch || !keep || !limits || !mysql || !dataset || !column)
+	if (!root || !batch || !keep || !limits || !mysql || !s3 || !backup || !dataset || !column)
 		return NULL;
 	add_option(dataset, (cfg_opt_t)CFG_SEC("column", column, many));
 	add_option(root, (cfg_opt_t)CFG_SEC("batch", batch, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("keep", keep, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("limits", limits, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("mysql", mysql, CFGF_NONE));
+	add_option(root, (cfg_opt_t)CFG_SEC("s3", s3, CFGF_NONE));
+	add_option(root, (cfg_opt_t)CFG_SEC("backup", backup, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("dataset", dataset, many));
 	add_option(root, (cfg_opt_t)CFG_FUNC("include", take_include));
 	return cfg_init(root, CFGF_NONE);

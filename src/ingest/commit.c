@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "ingest/segment.h"
 
 static enum result commit_txn(struct state_txn *txn, struct error *error)
 {
@@ -105,8 +107,27 @@ static void record_deliveries(struct state_txn *txn, const struct ingest *ingest
 	}
 }
 
+/* Step 0 too: the rows as the object store will get them. Their object's name is fixed with the batch. */
+static enum result keep_rows(const struct ingest *ingest, struct id batch_id, struct state_segment *segment,
+                             struct error *error)
+{
+	const struct spool_options *spool = &ingest->options.spool;
+	const struct state_dataset *dataset = &ingest->current->record;
+	struct state_outbox batch = {.made_ns = clock_wall_ns()};
+	batch.seq = dataset->seq + (ingest->current->promotion_due ? 2 : 1);
+	memcpy(batch.subject, batch_id.bytes, sizeof batch.subject);
+	CLEANUP_FREE char *path = spool_path(spool->directory, batch.subject, SPOOL_ROWS);
+	if (path == NULL || spool_rows_object(segment->object, dataset->name, &batch) != 0)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	segment->made_ns = batch.made_ns;
+	enum result result = segment_write(path, ingest->batch.unseen, ingest->batch.unseen_count,
+	                                   &segment->bytes, error);
+	return result == RESULT_OK ? file_sync_directory(spool->directory, error) : result;
+}
+
 /* Step 1. */
-static enum result put_intent(struct ingest *ingest, struct id batch_id, struct error *error)
+static enum result put_intent(struct ingest *ingest, struct id batch_id, const struct state_segment *segment,
+                              struct error *error)
 {
 	struct dataset *dataset = ingest->current;
 	struct marks marks;
@@ -125,6 +146,7 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, struct 
 	    .digest_count = ingest->batch.unseen_count,
 	    .marks = marks.marks,
 	    .mark_count = marks.count,
+	    .segment = segment,
 	};
 	memcpy(batch.batch_id, batch_id.bytes, sizeof batch.batch_id);
 	state_batch_put(txn, &batch);
@@ -190,9 +212,13 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 		return result;
 	if (batch->unseen_count > 0 && !ingest->options.dry_run) {
 		struct id batch_id = id_random();
+		struct state_segment segment;
+		bool is_kept = ingest->options.spool.rows;
 		result = sync_rejects(ingest, error);
+		if (result == RESULT_OK && is_kept)
+			result = keep_rows(ingest, batch_id, &segment, error);
 		if (result == RESULT_OK)
-			result = put_intent(ingest, batch_id, error);
+			result = put_intent(ingest, batch_id, is_kept ? &segment : NULL, error);
 		if (result == RESULT_OK)
 			result = store(ingest, batch_id, error);
 		if (result == RESULT_OK)
@@ -221,6 +247,7 @@ static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
 			continue;
 		delivery->record.finished_ns = clock_wall_ns();
 		state_delivery_put(txn, &delivery->record);
+		spool_owe(txn, &ingest->options.spool, delivery);
 	}
 }
 

@@ -7,7 +7,7 @@
 /*
  * The commit order (DESIGN, "One batch"):
  *
- *   0  rejects are written and synced
+ *   0  rejects, and rows for the object store, are written and synced
  *   1  state, one transaction: promote the batch before, put this one as pending
  *   2  table, one transaction: compare-and-swap of the head, rows, ledger, COMMIT
  *   3  promotion, in the transaction of the next batch or in commit_settle()

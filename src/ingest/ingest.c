@@ -43,6 +43,8 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 	ingest->options = *options;
 	enum result result = content_open(&ingest->content, state_secret(options->state), error);
 	if (result == RESULT_OK && !options->dry_run)
+		result = spool_open(&options->spool, error);
+	if (result == RESULT_OK && !options->dry_run)
 		result = rejects_sweep(options->rejected, is_known_delivery, options->state, error);
 	if (result != RESULT_OK) {
 		ingest_close(ingest);
@@ -323,13 +325,26 @@ static bool is_unchanged(const struct delivery *delivery, int fd)
 	return file_identity_same_content(&now, &delivery->identity);
 }
 
+/* Will the file be out of its producer's hands? */
+static bool is_leaving(const struct ingest *ingest, const struct delivery *delivery)
+{
+	return delivery->record.in_drop && ingest->options.on_done != INGEST_KEEP;
+}
+
 static enum result end_read(struct ingest *ingest, struct delivery *delivery, int fd, struct error *error)
 {
 	static const char changed[] = "the file changed while it was read";
+	enum result result = RESULT_OK;
+	if (!ingest->options.dry_run)
+		result = spool_hold(&ingest->options.spool, delivery, fd, is_leaving(ingest, delivery), error);
+	if (result != RESULT_OK) {
+		reset(ingest);
+		return result;
+	}
 	bool is_changed = !is_unchanged(delivery, fd);
 	bool is_failed = is_changed || delivery->record.status == STATE_STATUS_FAILED;
 	/* Marks of members of several datasets may not go into one batch (E1). */
-	enum result result = is_failed ? commit_batch(ingest, error) : RESULT_OK;
+	result = is_failed ? commit_batch(ingest, error) : RESULT_OK;
 	if (result != RESULT_OK) {
 		reset(ingest);
 		return result;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "ingest/dataset.h"
+#include "ingest/spool.h"
 #include "source/source.h"
 #include "state.h"
 
@@ -72,6 +73,7 @@ struct ingest_options {
 	enum ingest_on_done on_done;
 	const char *done; /* directories */
 	const char *rejected;
+	struct spool_options spool;
 	size_t batch_rows;
 	size_t batch_bytes;
 	size_t max_field;

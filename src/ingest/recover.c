@@ -78,6 +78,8 @@ enum result recover_connect(struct ingest *ingest, struct error *error)
 	for (size_t i = 0; result == RESULT_OK && i < names.count; i++)
 		result = settle_pending(ingest, names.names[i], error);
 	free(names.names);
+	if (result == RESULT_OK)
+		result = spool_sweep(&ingest->options.spool, ingest->options.state, error);
 	ingest->is_connected = result == RESULT_OK;
 	return result;
 }

@@ -3,6 +3,7 @@
 #define ROWSIEVE_STORE_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -79,5 +80,14 @@ struct store_interface {
 struct store {
 	const struct store_interface *interface;
 };
+
+/* RESULT_INVALID for a name that no object may bear. */
+enum result store_check_name(const char *name, struct error *error) WARN_UNUSED;
+
+/*
+ * A name's part made of any text: what is not allowed becomes '_'. Two texts that differ make two parts: one
+ * that had to be changed ends in a digest of what it was. NULL without memory.
+ */
+char *store_name_part(const char *text);
 
 #endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_INGEST_SPOOL_H
+#define ROWSIEVE_INGEST_SPOOL_H
+
+#include "ingest/delivery.h"
+#include "state_outbox.h"
+
+/*
+ * What waits for the object store on this machine: a directory beside the state with
+ *
+ *   <batch_id>.rows     the rows of one batch, as it was committed (ingest/segment.h)
+ *   <batch_id>.csv.gz   the same as it will be stored; takes its place
+ *   <delivery>.raw      a delivered file: a hard link where it leaves the drop directory, else a copy
+ *
+ * Each is durable before the transaction that owes it, and goes after the one that settles it; what none owes
+ * was cut off, and is swept.
+ */
+
+/* What is kept for the store. */
+struct spool_options {
+	const char *directory; /* NULL: there is no store, nothing is kept */
+	bool rows;             /* the rows of each batch */
+	bool raw;              /* the files as they came */
+};
+
+/* Names of objects; -1 without memory. */
+int spool_rows_object(char out[STATE_OBJECT_MAX + 1], const char *dataset, const struct state_outbox *batch);
+
+/* The prefix of all objects of a dataset: "<dataset>/"; NULL without memory. */
+char *spool_prefix(const char *dataset);
+
+/* "<directory>/<id><suffix>"; NULL without memory. */
+char *spool_path(const char *directory, const uint8_t id[STATE_ID_SIZE], const char *suffix);
+
+#define SPOOL_ROWS ".rows"
+#define SPOOL_OBJECT ".csv.gz"
+#define SPOOL_RAW ".raw"
+
+/* Makes the directory where something is kept. */
+enum result spool_open(const struct spool_options *options, struct error *error) WARN_UNUSED;
+
+/*
+ * Holds the file that was read as the delivery's, durably. One that leaves the drop directory is linked:
+ * nobody writes to it any more. One that stays, or lies on another file system, is copied.
+ */
+enum result spool_hold(const struct spool_options *options, const struct delivery *delivery, int fd,
+                       bool is_leaving, struct error *error) WARN_UNUSED;
+
+/* Owes what an ended delivery owes: the file that spool_hold() held, and its manifest. Failures stick in the
+ * transaction. */
+void spool_owe(struct state_txn *txn, const struct spool_options *options, const struct delivery *delivery);
+
+/* Removes what nothing in the state owes. No batch may be between step 0 and step 1. */
+enum result spool_sweep(const struct spool_options *options, struct state *state,
+                        struct error *error) WARN_UNUSED;
+
+#endif
