@@ -34,6 +34,7 @@ struct delivery {
 	bool is_recorded;                 /* the state has the record */
 	bool is_superseded;               /* begun for another dataset than the configuration says now */
 	bool is_read;                     /* to its end, whatever that was */
+	bool has_left;                    /* it is where its outcome puts it */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */
 	size_t member_count;

@@ -64,27 +64,47 @@ void outcome_report(const struct ingest *ingest, const struct delivery *delivery
 	ingest->options.report(ingest->options.context, &report);
 }
 
-bool outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
+static enum result leave(const struct ingest *ingest, struct retire_group *group,
+                         const struct delivery *delivery, struct error *error)
 {
 	if (!delivery->record.in_drop || delivery->record.status == STATE_STATUS_FAILED ||
 	    ingest->options.dry_run)
-		return true;
+		return RESULT_OK;
 	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
-	struct error error = {0};
-	enum result result = RESULT_OK;
 	if (delivery->record.status == STATE_STATUS_REJECTED)
-		result = retire_reject(&file, ingest->options.rejected, delivery->record.reason, &error);
-	else if (ingest->options.on_done == INGEST_ARCHIVE)
-		result = retire_move(&file, ingest->options.done, &error);
-	else if (ingest->options.on_done == INGEST_DELETE)
-		result = retire_delete(&file, &error);
+		return retire_reject(group, &file, ingest->options.rejected, delivery->record.reason, error);
+	if (ingest->options.on_done == INGEST_ARCHIVE)
+		return retire_move(group, &file, ingest->options.done, error);
+	if (ingest->options.on_done == INGEST_DELETE)
+		return retire_delete(group, &file, error);
+	return RESULT_OK;
+}
+
+/* False, and logged, when it failed. */
+static bool is_fine(enum result result, const struct error *error)
+{
 	if (result != RESULT_OK)
-		log_error(&error);
+		log_error(error);
 	return result == RESULT_OK;
+}
+
+bool outcome_retire(const struct ingest *ingest, const struct delivery *delivery)
+{
+	struct retire_group group = {0};
+	struct error error = {0};
+	bool has_left = is_fine(leave(ingest, &group, delivery, &error), &error);
+	return is_fine(retire_settle(&group, &error), &error) && has_left;
 }
 
 void outcome_finish(struct ingest *ingest)
 {
+	struct retire_group group = {0};
+	struct error error = {0};
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		if (delivery->is_read)
+			delivery->has_left = is_fine(leave(ingest, &group, delivery, &error), &error);
+	}
+	bool is_durable = is_fine(retire_settle(&group, &error), &error);
 	struct delivery **link = &ingest->deliveries;
 	while (*link != NULL) {
 		struct delivery *delivery = *link;
@@ -94,7 +114,7 @@ void outcome_finish(struct ingest *ingest)
 		}
 		*link = delivery->next;
 		ingest->delivery_count--;
-		outcome_report(ingest, delivery, !outcome_retire(ingest, delivery));
+		outcome_report(ingest, delivery, !is_durable || !delivery->has_left);
 		delivery_free(delivery);
 	}
 }

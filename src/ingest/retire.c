@@ -38,13 +38,45 @@ static char *directory_of(const char *path)
 	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-static enum result sync_both(const char *path, const char *directory, struct error *error)
+static enum result touch(struct retire_group *group, const char *directory, struct error *error)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		if (strcmp(group->directories[i], directory) == 0)
+			return RESULT_OK;
+	}
+	char **grown = realloc((void *)group->directories, (group->count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return no_memory(error);
+	group->directories = grown;
+	grown[group->count] = strdup(directory);
+	if (grown[group->count] == NULL)
+		return no_memory(error);
+	group->count++;
+	return RESULT_OK;
+}
+
+/* Where the file goes to before where it comes from: in between it has two names rather than none. */
+static enum result touch_both(struct retire_group *group, const char *path, const char *directory,
+                              struct error *error)
 {
 	CLEANUP_FREE char *from = directory_of(path);
 	if (from == NULL)
 		return no_memory(error);
-	enum result result = file_sync_directory(directory, error);
-	return result == RESULT_OK ? file_sync_directory(from, error) : result;
+	enum result result = touch(group, directory, error);
+	return result == RESULT_OK ? touch(group, from, error) : result;
+}
+
+enum result retire_settle(struct retire_group *group, struct error *error)
+{
+	enum result result = RESULT_OK;
+	for (size_t i = 0; i < group->count; i++) {
+		if (result == RESULT_OK)
+			result = file_sync_directory(group->directories[i], error);
+		free(group->directories[i]);
+	}
+	free((void *)group->directories);
+	*group = (struct retire_group){0};
+	return result;
 }
 
 /* name, or <delivery>-name cut at its front to what a file name may hold. */
@@ -95,21 +127,25 @@ static bool is_gone(const struct retire_file *file)
 	return lstat(file->path, &status) != 0 && errno == ENOENT;
 }
 
-enum result retire_move(const struct retire_file *file, const char *directory, struct error *error)
+enum result retire_move(struct retire_group *group, const struct retire_file *file, const char *directory,
+                        struct error *error)
 {
 	if (is_gone(file))
 		return RESULT_OK;
 	if (!is_the_file(file->path, &file->identity))
 		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays",
 		                 file->path);
-	enum result result = RESULT_END;
+	enum result result = touch_both(group, file->path, directory, error);
+	if (result != RESULT_OK)
+		return result;
+	result = RESULT_END;
 	for (int with_id = 0; result == RESULT_END && with_id < 2; with_id++) {
 		CLEANUP_FREE char *name = target_name(file, with_id);
 		result = name == NULL ? no_memory(error) : move_under(file, directory, name, error);
 	}
 	if (result == RESULT_END)
 		return error->result = RESULT_IO;
-	return result == RESULT_OK ? sync_both(file->path, directory, error) : result;
+	return result;
 }
 
 static enum result write_reason(int fd, const char *path, const char *reason, struct error *error)
@@ -144,23 +180,25 @@ static enum result reject_as(const struct retire_file *file, const char *directo
 	return result;
 }
 
-enum result retire_reject(const struct retire_file *file, const char *directory, const char *reason,
-                          struct error *error)
+enum result retire_reject(struct retire_group *group, const struct retire_file *file, const char *directory,
+                          const char *reason, struct error *error)
 {
 	if (is_gone(file))
 		return RESULT_OK;
 	if (!is_the_file(file->path, &file->identity))
 		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays",
 		                 file->path);
-	enum result result = reject_as(file, directory, false, reason, error);
+	enum result result = touch_both(group, file->path, directory, error);
+	if (result == RESULT_OK)
+		result = reject_as(file, directory, false, reason, error);
 	if (result == RESULT_END)
 		result = reject_as(file, directory, true, reason, error);
 	if (result == RESULT_END)
 		return error->result = RESULT_IO;
-	return result == RESULT_OK ? sync_both(file->path, directory, error) : result;
+	return result;
 }
 
-enum result retire_delete(const struct retire_file *file, struct error *error)
+enum result retire_delete(struct retire_group *group, const struct retire_file *file, struct error *error)
 {
 	if (is_gone(file))
 		return RESULT_OK;
@@ -171,12 +209,14 @@ enum result retire_delete(const struct retire_file *file, struct error *error)
 	CLEANUP_FREE char *aside = NULL;
 	if (directory == NULL || asprintf(&aside, "%s/.%s.delete", directory, id) < 0)
 		return no_memory(error);
-	enum result result = move_to(file, aside, error);
+	enum result result = touch(group, directory, error);
+	if (result == RESULT_OK)
+		result = move_to(file, aside, error);
 	if (result != RESULT_OK)
 		return result == RESULT_END ? error->result = RESULT_IO : result;
 	if (unlink(aside) != 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot remove", aside);
-	return file_sync_directory(directory, error);
+	return RESULT_OK;
 }
 
 enum result retire_expire(const char *directory, int64_t age_ns, int64_t wall_now_ns, struct error *error)

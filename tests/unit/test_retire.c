@@ -15,6 +15,7 @@ static char *drop;
 static char *done;
 static char *dropped;
 static struct retire_file file;
+static struct retire_group group;
 static struct error error;
 
 static void setup(void)
@@ -33,6 +34,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+	cr_assert_eq(retire_settle(&group, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(group.count, 0);
 	free(drop);
 	free(done);
 	free(dropped);
@@ -55,7 +58,7 @@ static void assert_content(const char *directory, const char *name, const char *
 
 Test(retire, a_read_file_moves_under_its_name)
 {
-	cr_assert_eq(retire_move(&file, done, &error), RESULT_OK);
+	cr_assert_eq(retire_move(&group, &file, done, &error), RESULT_OK);
 	assert_content(done, "x.csv", "mine");
 	assert_content(drop, "x.csv", NULL);
 }
@@ -64,7 +67,7 @@ Test(retire, a_file_of_that_name_is_never_replaced)
 {
 	char *taken = scratch_path(done, "x.csv");
 	scratch_write(taken, "theirs");
-	cr_assert_eq(retire_move(&file, done, &error), RESULT_OK);
+	cr_assert_eq(retire_move(&group, &file, done, &error), RESULT_OK);
 	assert_content(done, "x.csv", "theirs");
 	char name[64];
 	char id[ID_TEXT_MAX];
@@ -79,8 +82,8 @@ Test(retire, a_file_that_was_replaced_after_reading_stays)
 	char *other = scratch_path(drop, "other");
 	scratch_write(other, "a newer file");
 	cr_assert_eq(rename(other, dropped), 0);
-	cr_assert_eq(retire_move(&file, done, &error), RESULT_CHANGED);
-	cr_assert_eq(retire_delete(&file, &error), RESULT_CHANGED);
+	cr_assert_eq(retire_move(&group, &file, done, &error), RESULT_CHANGED);
+	cr_assert_eq(retire_delete(&group, &file, &error), RESULT_CHANGED);
 	assert_content(drop, "x.csv", "a newer file");
 	assert_content(done, "x.csv", NULL);
 	free(other);
@@ -89,15 +92,15 @@ Test(retire, a_file_that_was_replaced_after_reading_stays)
 Test(retire, a_file_that_is_gone_is_no_error)
 {
 	cr_assert_eq(unlink(dropped), 0);
-	cr_assert_eq(retire_move(&file, done, &error), RESULT_OK);
-	cr_assert_eq(retire_reject(&file, done, "why", &error), RESULT_OK);
-	cr_assert_eq(retire_delete(&file, &error), RESULT_OK);
+	cr_assert_eq(retire_move(&group, &file, done, &error), RESULT_OK);
+	cr_assert_eq(retire_reject(&group, &file, done, "why", &error), RESULT_OK);
+	cr_assert_eq(retire_delete(&group, &file, &error), RESULT_OK);
 	assert_content(done, "x.csv.reason.txt", NULL);
 }
 
 Test(retire, a_rejected_file_has_its_reason_beside_it)
 {
-	cr_assert_eq(retire_reject(&file, done, "not a CSV", &error), RESULT_OK);
+	cr_assert_eq(retire_reject(&group, &file, done, "not a CSV", &error), RESULT_OK);
 	assert_content(done, "x.csv", "mine");
 	assert_content(done, "x.csv.reason.txt", "not a CSV\n");
 }
@@ -106,7 +109,7 @@ Test(retire, a_rejected_file_and_its_reason_keep_together_when_the_name_is_taken
 {
 	char *taken = scratch_path(done, "x.csv");
 	scratch_write(taken, "theirs");
-	cr_assert_eq(retire_reject(&file, done, "why", &error), RESULT_OK);
+	cr_assert_eq(retire_reject(&group, &file, done, "why", &error), RESULT_OK);
 	assert_content(done, "x.csv", "theirs");
 	assert_content(done, "x.csv.reason.txt", NULL);
 	char name[80];
@@ -125,16 +128,45 @@ Test(retire, names_of_255_bytes_can_be_rejected)
 	char *path = scratch_path(drop, long_name);
 	cr_assert_eq(rename(dropped, path), 0);
 	file.path = path;
-	cr_assert_eq(retire_reject(&file, done, "why", &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(retire_reject(&group, &file, done, "why", &error), RESULT_OK, "%s", error.message);
 	assert_content(drop, long_name, NULL);
 	free(path);
 }
 
 Test(retire, deleting_leaves_nothing_behind)
 {
-	cr_assert_eq(retire_delete(&file, &error), RESULT_OK);
+	cr_assert_eq(retire_delete(&group, &file, &error), RESULT_OK);
 	assert_content(drop, "x.csv", NULL);
 	cr_assert_eq(rmdir(drop), 0, "something was left in the drop directory");
+}
+
+Test(retire, files_of_a_group_share_the_sync_of_their_directories)
+{
+	struct retire_file files[10];
+	for (size_t i = 0; i < 10; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "%zu.csv", i);
+		char *path = scratch_path(drop, name);
+		scratch_write(path, "mine");
+		struct stat status;
+		cr_assert_eq(stat(path, &status), 0);
+		files[i] = (struct retire_file){path, file_identity_of(&status), id_random()};
+		cr_assert_eq(retire_move(&group, &files[i], done, &error), RESULT_OK);
+		free(path);
+	}
+	cr_assert_eq(group.count, 2, "%zu directories to sync", group.count);
+}
+
+Test(retire, a_directory_that_cannot_be_synced_is_an_error_that_names_it)
+{
+	cr_assert_eq(retire_move(&group, &file, done, &error), RESULT_OK);
+	char *moved = scratch_path(done, "x.csv");
+	cr_assert_eq(unlink(moved), 0);
+	cr_assert_eq(rmdir(done), 0);
+	cr_assert_neq(retire_settle(&group, &error), RESULT_OK);
+	cr_assert_not_null(strstr(error.message, done), "%s", error.message);
+	cr_assert_eq(group.count, 0, "a failed group is not emptied");
+	free(moved);
 }
 
 Test(retire, only_regular_files_past_their_time_are_expired)
