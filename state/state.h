@@ -12,8 +12,8 @@
  *             "next_dataset", "next_run", "next_outbox" -> u32
  *   dataset   name -> struct state_dataset
  *   schema    dataset u32, version u32 -> bytes of the program
- *   manifest  dataset u32, run u32 -> rows, kind, state, filter (state_run.h)
- *   data      run u32, first digest's high word u64, low word u64 -> packed sorted digests
+ *   manifest  dataset u32, run u32 -> kind, state, range, size, edge (state_manifest.h)
+ *   data      run u32, first digest's high word u64, low word u64, count u16 -> packed sorted entries
  *   filter    run u32, piece u32 -> split-block Bloom filter
  *   pending   dataset u32 -> the one batch whose COMMIT is not known to have happened (state_batch.h)
  *   delivery  id 16 bytes -> struct state_delivery
@@ -69,9 +69,9 @@ struct state_options {
 
 /*
  * Opens or makes the state and takes its lock (an open-file-description lock on 'lock'; the holder's pid
- * stands in it). A new state gets a random id and secret. Runs left `building` by a merge that was cut off
- * are removed; stale readers are cleared. STATE_HELD names the holder's pid in the error. A state on NFS is
- * refused.
+ * stands in it). A new state gets a random id and secret. A merge that was cut
+ * off goes on with the next slice; stale readers are cleared. STATE_HELD names the holder's pid in the error.
+ * A state on NFS is refused.
  */
 enum state_result state_open(struct state **out, const struct state_options *options,
                              struct state_error *error);

@@ -9,10 +9,18 @@
 #include "state_record.h"
 #include "state_writer.h"
 
+/* A run of the batch; number 0 when there is nothing for it. */
+struct record_run {
+	uint32_t number;
+	uint64_t entries;
+};
+
 /* The pending record: these fields, then the marks. */
 struct record {
 	struct state_pending pending;
-	uint32_t run; /* 0 when the batch has no digests */
+	uint64_t new_count;
+	struct record_run run;
+	struct record_run chunk_run;
 	bool has_segment;
 	struct state_segment segment;
 	uint32_t mark_count;
@@ -54,19 +62,37 @@ static void decode_mark(struct state_decoder *decoder, uint32_t dataset, struct 
 	state_record_get_content(decoder, &mark->content);
 }
 
+static void encode_run(struct state_encoder *encoder, const struct record_run *run)
+{
+	state_codec_put_u32(encoder, run->number);
+	state_codec_put_u64(encoder, run->entries);
+}
+
+static struct record_run decode_run(struct state_decoder *decoder)
+{
+	struct record_run run;
+	run.number = state_codec_get_u32(decoder);
+	run.entries = state_codec_get_u64(decoder);
+	if ((run.number == 0) != (run.entries == 0))
+		decoder->damaged = true;
+	return run;
+}
+
 static struct record decode_record(struct state_decoder *decoder)
 {
 	struct record record;
 	record.pending.seq = state_codec_get_u64(decoder);
 	state_codec_get_bytes(decoder, record.pending.batch_id, sizeof(record.pending.batch_id));
 	record.pending.schema_version = state_codec_get_u32(decoder);
-	record.pending.digest_count = state_codec_get_u64(decoder);
-	record.run = state_codec_get_u32(decoder);
+	record.new_count = state_codec_get_u64(decoder);
+	record.run = decode_run(decoder);
+	record.chunk_run = decode_run(decoder);
+	record.pending.entry_count = record.run.entries;
 	record.has_segment = state_codec_get_choice(decoder, false, true) != 0;
 	if (record.has_segment)
 		state_outbox_decode_segment(decoder, &record.segment);
 	record.mark_count = state_codec_get_u32(decoder);
-	if ((record.run == 0) != (record.pending.digest_count == 0))
+	if (record.new_count > record.run.entries)
 		decoder->damaged = true;
 	return record;
 }
@@ -105,49 +131,85 @@ static enum state_result check_marks(struct state_txn *txn, uint32_t dataset, co
 	return STATE_OK;
 }
 
-static enum state_result check_batch(struct state_txn *txn, const struct state_batch *batch)
+/* Digests, or entries that begin with theirs. */
+static bool rises(const void *entries, size_t count, size_t size)
 {
-	struct state_dataset dataset;
-	enum state_result result = state_dataset_find(txn, batch->dataset, &dataset);
+	struct state_digest last;
+	for (size_t i = 0; i < count; i++) {
+		struct state_digest digest;
+		memcpy(&digest, (const uint8_t *)entries + i * size, sizeof(digest));
+		if (i > 0 && state_digest_compare(last, digest) >= 0)
+			return false;
+		last = digest;
+	}
+	return true;
+}
+
+static enum state_result check_entries(struct state_txn *txn, const struct state_batch *batch)
+{
+	if (batch->digest_count > 0 && batch->entry_count > 0)
+		return state_txn_fail(txn, STATE_MISUSE, "a batch has rows both with and without a key");
+	if (batch->new_count > batch->entry_count)
+		return state_txn_fail(txn, STATE_MISUSE, "a batch has more new keys than keys");
+	if (!rises(batch->digests, batch->digest_count, sizeof(*batch->digests)) ||
+	    !rises(batch->entries, batch->entry_count, sizeof(*batch->entries)))
+		return state_txn_fail(txn, STATE_MISUSE, "the digests of a batch do not rise");
+	return STATE_OK;
+}
+
+static enum state_result check_batch(struct state_txn *txn, const struct state_batch *batch,
+                                     struct state_dataset *dataset)
+{
+	enum state_result result = state_dataset_find(txn, batch->dataset, dataset);
 	if (result == STATE_NOT_FOUND)
 		return state_txn_fail(txn, STATE_MISUSE, "the state has no dataset %u", batch->dataset);
 	if (result == STATE_OK)
 		result = no_pending(txn, batch->dataset);
 	if (result != STATE_OK)
 		return result;
-	if (batch->seq != dataset.seq + 1)
+	if (batch->seq != dataset->seq + 1)
 		return state_txn_fail(
 		    txn, STATE_MISUSE, "batch %llu of dataset '%s' does not follow batch %llu",
-		    (unsigned long long)batch->seq, dataset.name, (unsigned long long)dataset.seq);
-	for (size_t i = 1; i < batch->digest_count; i++)
-		if (state_digest_compare(batch->digests[i - 1], batch->digests[i]) >= 0)
-			return state_txn_fail(txn, STATE_MISUSE, "the digests of a batch do not rise");
-	return check_marks(txn, batch->dataset, batch->marks, batch->mark_count);
+		    (unsigned long long)batch->seq, dataset->name, (unsigned long long)dataset->seq);
+	result = check_entries(txn, batch);
+	return result == STATE_OK ? check_marks(txn, batch->dataset, batch->marks, batch->mark_count)
+	                          : result;
 }
 
-static enum state_result write_run(struct state_txn *txn, const struct state_batch *batch, uint32_t *run)
+/* Writes the run of the batch's digests or entries. */
+static enum state_result write_run(struct state_txn *txn, const struct state_batch *batch, uint32_t epoch,
+                                   struct record_run *written)
 {
-	*run = 0;
-	if (batch->digest_count == 0)
-		return STATE_OK;
-	struct state_writer writer;
-	enum state_result result =
-	    state_writer_begin(&writer, txn, batch->dataset, STATE_RUN_PENDING, batch->digest_count);
-	if (result == STATE_OK)
-		result = state_writer_add(&writer, txn, batch->digests, batch->digest_count);
-	if (result == STATE_OK)
-		result = state_writer_finish(&writer, txn);
-	*run = writer.run.run;
-	state_writer_discard(&writer);
+	bool is_keyed = batch->entry_count > 0;
+	struct state_manifest run = {
+	    .dataset = batch->dataset,
+	    .kind = is_keyed ? STATE_RUN_KEYS : STATE_RUN_ROWS,
+	    .state = STATE_RUN_PENDING,
+	    .epoch = epoch,
+	    .entries = is_keyed ? batch->entry_count : batch->digest_count,
+	    .first_seq = batch->seq,
+	    .last_seq = batch->seq,
+	};
+	enum state_result result = STATE_OK;
+	if (is_keyed)
+		result = state_writer_write(txn, &run, batch->entries);
+	else if (run.entries > 0)
+		result = state_writer_write(txn, &run, batch->digests);
+	*written = (struct record_run){run.run, run.entries};
 	return result;
 }
 
 enum state_result state_batch_put(struct state_txn *txn, const struct state_batch *batch)
 {
-	uint32_t run;
-	enum state_result result = check_batch(txn, batch);
+	struct state_dataset dataset;
+	struct record_run run;
+	struct record_run chunk_run = {.entries = batch->chunk_count};
+	enum state_result result = check_batch(txn, batch, &dataset);
 	if (result == STATE_OK)
-		result = write_run(txn, batch, &run);
+		result = write_run(txn, batch, dataset.cache_epoch, &run);
+	if (result == STATE_OK)
+		result = state_chunk_write(txn, &dataset, batch->seq, batch->chunks, batch->chunk_count,
+		                           &chunk_run.number);
 	if (result != STATE_OK)
 		return result;
 	struct state_key key = pending_key(batch->dataset);
@@ -155,8 +217,9 @@ enum state_result state_batch_put(struct state_txn *txn, const struct state_batc
 	state_codec_put_u64(&encoder, batch->seq);
 	state_codec_put_bytes(&encoder, batch->batch_id, sizeof(batch->batch_id));
 	state_codec_put_u32(&encoder, batch->schema_version);
-	state_codec_put_u64(&encoder, batch->digest_count);
-	state_codec_put_u32(&encoder, run);
+	state_codec_put_u64(&encoder, batch->entry_count > 0 ? batch->new_count : batch->digest_count);
+	encode_run(&encoder, &run);
+	encode_run(&encoder, &chunk_run);
 	state_codec_put_u8(&encoder, batch->segment != NULL);
 	if (batch->segment != NULL)
 		state_outbox_encode_segment(&encoder, batch->segment);
@@ -227,13 +290,13 @@ static enum state_result copy_record(struct state_txn *txn, uint32_t dataset, ui
 	return STATE_OK;
 }
 
-/* The run that the record names, which must be as the record's put left it. */
-static enum state_result pending_run(struct state_txn *txn, uint32_t dataset, const struct record *record,
+/* A run that the record names, which must be as the record's put left it. */
+static enum state_result pending_run(struct state_txn *txn, uint32_t dataset, const struct record_run *named,
                                      struct state_manifest *run)
 {
-	enum state_result result = state_manifest_get(txn, dataset, record->run, run);
-	if (result == STATE_NOT_FOUND || (result == STATE_OK && (run->state != STATE_RUN_PENDING ||
-	                                                         run->rows != record->pending.digest_count)))
+	enum state_result result = state_manifest_get(txn, dataset, named->number, run);
+	if (result == STATE_NOT_FOUND ||
+	    (result == STATE_OK && (run->state != STATE_RUN_PENDING || run->entries != named->entries)))
 		return state_txn_fail_corrupt(txn, STATE_TABLE_MANIFEST);
 	return result;
 }
@@ -244,13 +307,23 @@ static enum state_result delete_record(struct state_txn *txn, uint32_t dataset)
 	return state_txn_delete(txn, STATE_TABLE_PENDING, &key);
 }
 
-static enum state_result promote_run(struct state_txn *txn, uint32_t dataset, const struct record *record)
+static enum state_result promote_run(struct state_txn *txn, uint32_t dataset, const struct record_run *named)
 {
-	if (record->run == 0)
-		return STATE_OK;
 	struct state_manifest run;
-	enum state_result result = pending_run(txn, dataset, record, &run);
+	if (named->number == 0)
+		return STATE_OK;
+	enum state_result result = pending_run(txn, dataset, named, &run);
 	return result == STATE_OK ? state_manifest_set_state(txn, &run, STATE_RUN_LIVE) : result;
+}
+
+static enum state_result discard_run(struct state_txn *txn, uint32_t dataset, const struct record_run *named)
+{
+	struct state_manifest run;
+	size_t budget = SIZE_MAX;
+	if (named->number == 0)
+		return STATE_OK;
+	enum state_result result = pending_run(txn, dataset, named, &run);
+	return result == STATE_OK ? state_manifest_remove(txn, &run, &budget) : result;
 }
 
 static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, const struct record *record)
@@ -263,7 +336,7 @@ static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, con
 		return result;
 	dataset.seq = record->pending.seq;
 	memcpy(dataset.batch_id, record->pending.batch_id, sizeof(dataset.batch_id));
-	dataset.rows += record->pending.digest_count;
+	dataset.rows += record->new_count;
 	return state_dataset_put(txn, &dataset);
 }
 
@@ -324,7 +397,9 @@ static enum state_result promote_record(struct state_txn *txn, uint32_t dataset,
 	struct deliveries deliveries = {.ids = malloc((size_t)record->mark_count * STATE_ID_SIZE + 1)};
 	if (deliveries.ids == NULL)
 		return state_txn_fail(txn, STATE_NO_MEMORY, "no memory for a batch record of the state");
-	enum state_result result = promote_run(txn, dataset, record);
+	enum state_result result = promote_run(txn, dataset, &record->run);
+	if (result == STATE_OK)
+		result = promote_run(txn, dataset, &record->chunk_run);
 	if (result == STATE_OK)
 		result = promote_dataset(txn, dataset, record);
 	if (result == STATE_OK)
@@ -363,12 +438,8 @@ enum state_result state_batch_discard(struct state_txn *txn, uint32_t dataset)
 	struct record record = decode_record(&decoder);
 	if (decoder.damaged)
 		return state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
-	if (record.run != 0) {
-		struct state_manifest run;
-		size_t budget = SIZE_MAX;
-		result = pending_run(txn, dataset, &record, &run);
-		if (result == STATE_OK)
-			result = state_manifest_remove(txn, &run, &budget);
-	}
+	result = discard_run(txn, dataset, &record.run);
+	if (result == STATE_OK)
+		result = discard_run(txn, dataset, &record.chunk_run);
 	return result == STATE_OK ? delete_record(txn, dataset) : result;
 }

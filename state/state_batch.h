@@ -34,8 +34,7 @@ struct state_batch {
 	uint32_t schema_version;
 	const struct state_digest *digests; /* rising, distinct, unseen; these become one run */
 	size_t digest_count;
-	/* of a keyed dataset, instead of digests: keys rising and distinct, each new or with another row than before */
-	const struct state_entry *entries;
+	const struct state_entry *entries; /* of a keyed dataset, instead of digests: rising, distinct keys */
 	size_t entry_count;
 	size_t new_count;                 /* entries whose key was never seen: these are what `rows` counts */
 	const struct state_chunk *chunks; /* rising, distinct; they may be known already */
@@ -45,7 +44,7 @@ struct state_batch {
 	const struct state_segment *segment; /* its rows for the object store; NULL: none are kept */
 };
 
-/* Writes record and run as pending. seq must follow the dataset's live seq. */
+/* Writes record and runs as pending. seq must follow the dataset's live seq. */
 enum state_result state_batch_put(struct state_txn *txn, const struct state_batch *batch);
 
 /* What judging needs of the pending record; STATE_NOT_FOUND when there is none. */
@@ -53,16 +52,16 @@ struct state_pending {
 	uint64_t seq;
 	uint8_t batch_id[STATE_ID_SIZE];
 	uint32_t schema_version;
-	uint64_t digest_count;
+	uint64_t entry_count; /* digests or entries */
 };
 
 enum state_result state_batch_pending(struct state_txn *txn, uint32_t dataset, struct state_pending *out);
 
-/* The COMMIT happened: the run is live, seq and batch_id and rows of the dataset move on, the marks are
+/* The COMMIT happened: its runs are live, seq and batch_id and rows of the dataset move on, the marks are
  * applied, the segment is owed to the store. */
 enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset);
 
-/* The COMMIT did not happen and never will: the record and its run are gone. */
+/* The COMMIT did not happen and never will: the record and its runs are gone. */
 enum state_result state_batch_discard(struct state_txn *txn, uint32_t dataset);
 
 /* Marks of a batch that stores nothing: applied at once. No batch of the dataset may be pending in this

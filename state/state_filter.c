@@ -3,12 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "runs and filters are read where they lie in the map, as little-endian numbers"
 #endif
 
-enum { BITS_PER_ROW = 10, WORDS = STATE_FILTER_BLOCK_SIZE / 4, PREFETCH_DISTANCE = 16 };
+enum { WORDS = STATE_FILTER_BLOCK_SIZE / 4, PREFETCH_DISTANCE = 16 };
 
 static const uint32_t salts[WORDS] = {
     0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
@@ -16,20 +19,20 @@ static const uint32_t salts[WORDS] = {
 
 __extension__ typedef unsigned __int128 wide;
 
-uint64_t state_filter_blocks(uint64_t rows)
+uint64_t state_filter_blocks(uint64_t entries)
 {
 	enum { BLOCK_BITS = 8 * STATE_FILTER_BLOCK_SIZE };
-	return (uint64_t)(((wide)rows * BITS_PER_ROW + BLOCK_BITS - 1) / BLOCK_BITS);
+	return (uint64_t)(((wide)entries * STATE_FILTER_BITS + BLOCK_BITS - 1) / BLOCK_BITS);
 }
 
-static uint64_t piece_count(uint64_t blocks)
+uint64_t state_filter_pieces(uint64_t blocks)
 {
 	return blocks / STATE_FILTER_PIECE_BLOCKS + (blocks % STATE_FILTER_PIECE_BLOCKS != 0);
 }
 
 uint64_t state_filter_bytes(uint64_t blocks)
 {
-	return blocks * STATE_FILTER_BLOCK_SIZE + piece_count(blocks) * STATE_FILTER_PADDING;
+	return blocks * STATE_FILTER_BLOCK_SIZE + state_filter_pieces(blocks) * STATE_FILTER_PADDING;
 }
 
 static size_t piece_size(uint64_t blocks, uint64_t piece)
@@ -40,7 +43,7 @@ static size_t piece_size(uint64_t blocks, uint64_t piece)
 	return (size_t)(STATE_FILTER_PADDING + left * STATE_FILTER_BLOCK_SIZE);
 }
 
-static struct state_key piece_key(uint32_t run, uint64_t piece)
+struct state_key state_filter_key(uint32_t run, uint64_t piece)
 {
 	struct state_key key = {0};
 	state_codec_key_u32(&key, run);
@@ -54,21 +57,32 @@ static uint64_t block_of(struct state_digest digest, uint64_t blocks)
 	return (uint64_t)(((wide)digest.hi * blocks) >> 64);
 }
 
+uint64_t state_filter_piece(uint64_t blocks, uint64_t hi)
+{
+	return block_of((struct state_digest){.hi = hi}, blocks) / STATE_FILTER_PIECE_BLOCKS;
+}
+
+uint64_t state_filter_edge(uint64_t blocks, uint64_t piece)
+{
+	wide first = (wide)piece * STATE_FILTER_PIECE_BLOCKS << 64;
+	return (uint64_t)((first + blocks - 1) / blocks);
+}
+
 static uint32_t mask_of(struct state_digest digest, size_t word)
 {
 	return UINT32_C(1) << (((uint32_t)digest.lo * salts[word]) >> 27);
 }
 
 enum state_result state_filter_begin(struct state_filter_builder *builder, struct state_txn *txn,
-                                     uint32_t run, uint64_t blocks)
+                                     uint32_t run, uint64_t blocks, uint64_t piece)
 {
-	*builder = (struct state_filter_builder){.run = run, .blocks = blocks};
+	*builder = (struct state_filter_builder){.run = run, .blocks = blocks, .piece = piece};
 	enum state_result result = state_txn_check(txn);
 	if (result != STATE_OK)
 		return result;
-	if (piece_count(blocks) > UINT32_MAX)
+	if (state_filter_pieces(blocks) > UINT32_MAX)
 		return state_txn_fail(txn, STATE_MISUSE, "a run of the state cannot be that large");
-	builder->bytes = calloc(1, piece_size(blocks, 0));
+	builder->bytes = calloc(1, piece_size(blocks, piece));
 	if (builder->bytes == NULL)
 		return state_txn_fail(txn, STATE_NO_MEMORY, "no memory for a filter of the state");
 	return STATE_OK;
@@ -82,24 +96,26 @@ void state_filter_discard(struct state_filter_builder *builder)
 
 static enum state_result store_piece(struct state_filter_builder *builder, struct state_txn *txn)
 {
-	struct state_key key = piece_key(builder->run, builder->piece);
+	struct state_key key = state_filter_key(builder->run, builder->piece);
 	size_t size = piece_size(builder->blocks, builder->piece);
 	enum state_result result = state_txn_insert(txn, STATE_TABLE_FILTER, &key, builder->bytes, size);
 	if (result != STATE_OK)
 		return result;
 	memset(builder->bytes, 0, size);
-	builder->stored += size;
 	builder->piece++;
 	return STATE_OK;
 }
 
 enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
-                                   const struct state_digest *sorted, size_t count)
+                                   const uint8_t *entries, size_t size, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint64_t block = block_of(sorted[i], builder->blocks);
-		while (block / STATE_FILTER_PIECE_BLOCKS > builder->piece) {
-			enum state_result result = store_piece(builder, txn);
+		struct state_digest digest;
+		memcpy(&digest, entries + i * size, sizeof(digest));
+		uint64_t block = block_of(digest, builder->blocks);
+		if (block / STATE_FILTER_PIECE_BLOCKS != builder->piece) {
+			enum state_result result =
+			    state_filter_finish(builder, txn, block / STATE_FILTER_PIECE_BLOCKS);
 			if (result != STATE_OK)
 				return result;
 		}
@@ -108,16 +124,17 @@ enum state_result state_filter_add(struct state_filter_builder *builder, struct 
 		for (size_t word = 0; word < WORDS; word++) {
 			uint32_t value;
 			memcpy(&value, words + 4 * word, sizeof(value));
-			value |= mask_of(sorted[i], word);
+			value |= mask_of(digest, word);
 			memcpy(words + 4 * word, &value, sizeof(value));
 		}
 	}
 	return STATE_OK;
 }
 
-enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn)
+enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn,
+                                      uint64_t end)
 {
-	while (builder->piece < piece_count(builder->blocks)) {
+	while (builder->piece < end) {
 		enum state_result result = store_piece(builder, txn);
 		if (result != STATE_OK)
 			return result;
@@ -139,7 +156,7 @@ void state_filter_close(struct state_filter *filter)
 
 static enum state_result load_piece(struct state_filter *filter, uint64_t piece)
 {
-	struct state_key key = piece_key(filter->run, piece);
+	struct state_key key = state_filter_key(filter->run, piece);
 	enum state_result result = state_cursor_seek(&filter->cursor, &key);
 	if (result != STATE_OK && result != STATE_NOT_FOUND)
 		return result;
@@ -157,6 +174,14 @@ static const uint8_t *block_at(const struct state_filter *filter, uint64_t block
 	       block % STATE_FILTER_PIECE_BLOCKS * STATE_FILTER_BLOCK_SIZE;
 }
 
+/* The blocks of a large run lie too far apart for the processor to foresee. */
+static void prefetch(const struct state_filter *filter, struct state_digest digest)
+{
+	uint64_t block = block_of(digest, filter->blocks);
+	if (block / STATE_FILTER_PIECE_BLOCKS == filter->piece)
+		__builtin_prefetch(block_at(filter, block));
+}
+
 static bool may_hold(const uint8_t *block, struct state_digest digest)
 {
 	uint32_t missing = 0;
@@ -168,22 +193,15 @@ static bool may_hold(const uint8_t *block, struct state_digest digest)
 	return missing == 0;
 }
 
-/* The blocks of a large run lie too far apart for the processor to foresee. */
-static void prefetch(const struct state_filter *filter, struct state_digest digest)
+/* The body of choose, made twice: once for each way to ask a block. */
+static inline __attribute__((always_inline)) enum state_result
+choose(struct state_filter *filter, struct state_probe *probe, struct state_probe_group *group,
+       bool (*may_hold_digest)(const uint8_t *, struct state_digest))
 {
-	uint64_t block = block_of(digest, filter->blocks);
-	if (block / STATE_FILTER_PIECE_BLOCKS == filter->piece)
-		__builtin_prefetch(block_at(filter, block));
-}
-
-enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
-                                      struct state_probe_group *group)
-{
-	group->count = 0;
-	for (; probe->next < probe->count && group->count < STATE_PROBE_GROUP; probe->next++) {
-		if (probe->seen[probe->next])
-			continue;
-		struct state_digest digest = probe->sorted[probe->next];
+	size_t count = 0;
+	size_t at = probe->next;
+	for (; at < probe->end && count < STATE_PROBE_GROUP; at++) {
+		struct state_digest digest = probe->sorted[at];
 		uint64_t block = block_of(digest, filter->blocks);
 		uint64_t piece = block / STATE_FILTER_PIECE_BLOCKS;
 		if (filter->bytes == NULL || piece != filter->piece) {
@@ -191,10 +209,52 @@ enum state_result state_filter_choose(struct state_filter *filter, struct state_
 			if (result != STATE_OK)
 				return result;
 		}
-		if (probe->count - probe->next > PREFETCH_DISTANCE)
-			prefetch(filter, probe->sorted[probe->next + PREFETCH_DISTANCE]);
-		if (may_hold(block_at(filter, block), digest))
-			group->indexes[group->count++] = probe->next;
+		if (probe->end - at > PREFETCH_DISTANCE)
+			prefetch(filter, probe->sorted[at + PREFETCH_DISTANCE]);
+		group->indexes[count] = at;
+		count += !probe->seen[at] & may_hold_digest(block_at(filter, block), digest);
 	}
+	probe->next = at;
+	group->count = count;
 	return STATE_OK;
 }
+
+static enum state_result choose_plain(struct state_filter *filter, struct state_probe *probe,
+                                      struct state_probe_group *group)
+{
+	return choose(filter, probe, group, may_hold);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2"))) static inline bool may_hold_avx2(const uint8_t *block,
+                                                                 struct state_digest digest)
+{
+	__m256i salt = _mm256_loadu_si256((const __m256i *)salts);
+	__m256i product = _mm256_mullo_epi32(_mm256_set1_epi32((int)digest.lo), salt);
+	__m256i mask = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_srli_epi32(product, 27));
+	return _mm256_testc_si256(_mm256_loadu_si256((const __m256i *)block), mask) != 0;
+}
+
+__attribute__((target("avx2"))) static enum state_result
+choose_avx2(struct state_filter *filter, struct state_probe *probe, struct state_probe_group *group)
+{
+	return choose(filter, probe, group, may_hold_avx2);
+}
+
+enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
+                                      struct state_probe_group *group)
+{
+	return __builtin_cpu_supports("avx2") ? choose_avx2(filter, probe, group)
+	                                      : choose_plain(filter, probe, group);
+}
+
+#else
+
+enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
+                                      struct state_probe_group *group)
+{
+	return choose_plain(filter, probe, group);
+}
+
+#endif

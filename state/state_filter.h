@@ -8,32 +8,48 @@
 /*
  * The filter of a run: a split-block Bloom filter with the mask of Parquet's. A digest's high word chooses
  * the block, in rising order; the lower half of its low word chooses one bit in each of the block's eight
- * 32-bit words.
+ * 32-bit words. AVX2 or plain C asks for the same bits, as the processor can.
  *
  * It is stored in pieces of 2,046 blocks under (run, piece), each behind 48 bytes of padding: with LMDB's
  * page header of 16 bytes that puts every block of a full piece on a 64-byte boundary.
  */
 
-enum { STATE_FILTER_BLOCK_SIZE = 32, STATE_FILTER_PADDING = 48, STATE_FILTER_PIECE_BLOCKS = 2046 };
+enum {
+	STATE_FILTER_BLOCK_SIZE = 32,
+	STATE_FILTER_PADDING = 48,
+	STATE_FILTER_BITS = 10, /* for each entry */
+	STATE_FILTER_PIECE_BLOCKS = 2046,
+	STATE_FILTER_PIECE_ENTRIES =
+	    STATE_FILTER_PIECE_BLOCKS * 8 * STATE_FILTER_BLOCK_SIZE / STATE_FILTER_BITS,
+};
 
-uint64_t state_filter_blocks(uint64_t rows);
+uint64_t state_filter_blocks(uint64_t entries);
 uint64_t state_filter_bytes(uint64_t blocks); /* of its values */
+uint64_t state_filter_pieces(uint64_t blocks);
 
-/* Building, from rising digests. The filter belongs to the run's writer, which passes the transaction of the
- * moment. */
+/* The piece that a digest with this high word belongs to, and the lowest high word of a piece. */
+uint64_t state_filter_piece(uint64_t blocks, uint64_t hi);
+uint64_t state_filter_edge(uint64_t blocks, uint64_t piece);
+
+struct state_key state_filter_key(uint32_t run, uint64_t piece);
+
+/* Building, from rising digests. The filter belongs to the run's writer. */
 struct state_filter_builder {
 	uint32_t run;
 	uint64_t blocks;
 	uint64_t piece; /* the one in `bytes` */
 	uint8_t *bytes;
-	uint64_t stored; /* bytes put so far */
 };
 
+/* Begins at a piece: those before it are stored already. */
 enum state_result state_filter_begin(struct state_filter_builder *builder, struct state_txn *txn,
-                                     uint32_t run, uint64_t blocks);
+                                     uint32_t run, uint64_t blocks, uint64_t piece);
+/* Entries of `size` bytes that begin with their digests. */
 enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
-                                   const struct state_digest *sorted, size_t count);
-enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn);
+                                   const uint8_t *entries, size_t size, size_t count);
+/* Stores every piece before `end`. */
+enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn,
+                                      uint64_t end);
 void state_filter_discard(struct state_filter_builder *builder); /* frees what begin took */
 
 /* Asking. Rising digests read each piece once. */
@@ -50,8 +66,7 @@ enum state_result state_filter_open(struct state_filter *filter, struct state_tx
                                     uint64_t blocks);
 void state_filter_close(struct state_filter *filter);
 
-/* Fills the group with the next digests, not seen yet, that the run may hold. It is empty only when the probe
- * is at its end. */
+/* Fills the group with the next digests, not seen yet, that the run may hold; it may stay empty. */
 enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
                                       struct state_probe_group *group);
 

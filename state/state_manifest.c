@@ -2,9 +2,9 @@
 #include "state_manifest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "state_cursor.h"
-#include "state_filter.h"
 
 enum { KEY_SIZE = 8, SWEEP_VALUES = 256 }; /* 16 MB of full pieces */
 
@@ -16,15 +16,37 @@ static struct state_key manifest_key(uint32_t dataset, uint32_t run)
 	return key;
 }
 
-static enum state_result put(struct state_txn *txn, const struct state_manifest *manifest)
+size_t state_manifest_entry_size(enum state_run_kind kind)
+{
+	return kind == STATE_RUN_ROWS ? STATE_RUN_DIGEST_SIZE : STATE_RUN_ENTRY_MAX;
+}
+
+enum state_result state_manifest_put(struct state_txn *txn, const struct state_manifest *manifest)
 {
 	struct state_key key = manifest_key(manifest->dataset, manifest->run);
 	struct state_encoder encoder = state_codec_encode();
 	state_codec_put_u8(&encoder, (uint8_t)manifest->kind);
 	state_codec_put_u8(&encoder, (uint8_t)manifest->state);
-	state_codec_put_u64(&encoder, manifest->rows);
+	state_codec_put_u32(&encoder, manifest->epoch);
+	state_codec_put_u32(&encoder, manifest->into);
+	state_codec_put_u64(&encoder, manifest->entries);
 	state_codec_put_u64(&encoder, manifest->blocks);
+	state_codec_put_u64(&encoder, manifest->first_seq);
+	state_codec_put_u64(&encoder, manifest->last_seq);
+	state_codec_put_u64(&encoder, manifest->edge);
 	return state_txn_put_record(txn, STATE_TABLE_MANIFEST, &key, &encoder);
+}
+
+/* Whether its fields can stand together. */
+static bool is_sound(const struct state_manifest *run)
+{
+	bool is_input = run->into != 0;
+	bool is_moving = is_input || run->state == STATE_RUN_BUILDING;
+	if (run->run == 0 || run->run == UINT32_MAX || run->blocks == 0 || run->first_seq > run->last_seq)
+		return false;
+	if (is_input && run->state != STATE_RUN_LIVE)
+		return run->state == STATE_RUN_DEAD;
+	return is_moving || run->state == STATE_RUN_DEAD || (run->entries > 0 && run->edge == 0);
 }
 
 static enum state_result decode(struct state_txn *txn, MDB_val key, MDB_val value, struct state_manifest *out)
@@ -35,12 +57,16 @@ static enum state_result decode(struct state_txn *txn, MDB_val key, MDB_val valu
 	const uint8_t *numbers = key.mv_data;
 	out->dataset = state_codec_read_key_u32(numbers);
 	out->run = state_codec_read_key_u32(numbers + 4);
-	out->kind = state_codec_get_choice(&decoder, STATE_RUN_ROWS, STATE_RUN_ROWS);
+	out->kind = state_codec_get_choice(&decoder, STATE_RUN_ROWS, STATE_RUN_CHUNKS);
 	out->state = state_codec_get_choice(&decoder, STATE_RUN_BUILDING, STATE_RUN_DEAD);
-	out->rows = state_codec_get_u64(&decoder);
+	out->epoch = state_codec_get_u32(&decoder);
+	out->into = state_codec_get_u32(&decoder);
+	out->entries = state_codec_get_u64(&decoder);
 	out->blocks = state_codec_get_u64(&decoder);
-	if (!state_codec_end(&decoder) || out->run == 0 || out->run == UINT32_MAX || out->rows == 0 ||
-	    out->blocks == 0)
+	out->first_seq = state_codec_get_u64(&decoder);
+	out->last_seq = state_codec_get_u64(&decoder);
+	out->edge = state_codec_get_u64(&decoder);
+	if (!state_codec_end(&decoder) || !is_sound(out))
 		return state_txn_fail_corrupt(txn, STATE_TABLE_MANIFEST);
 	return STATE_OK;
 }
@@ -48,10 +74,7 @@ static enum state_result decode(struct state_txn *txn, MDB_val key, MDB_val valu
 enum state_result state_manifest_create(struct state_txn *txn, struct state_manifest *manifest)
 {
 	enum state_result result = state_txn_take_number(txn, "next_run", &manifest->run);
-	if (result != STATE_OK)
-		return result;
-	manifest->blocks = state_filter_blocks(manifest->rows);
-	return put(txn, manifest);
+	return result == STATE_OK ? state_manifest_put(txn, manifest) : result;
 }
 
 enum state_result state_manifest_get(struct state_txn *txn, uint32_t dataset, uint32_t run,
@@ -65,12 +88,23 @@ enum state_result state_manifest_get(struct state_txn *txn, uint32_t dataset, ui
 	return decode(txn, (MDB_val){.mv_size = key.size, .mv_data = key.bytes}, value, out);
 }
 
+int state_manifest_compare_age(const void *left, const void *right)
+{
+	const struct state_manifest *a = left;
+	const struct state_manifest *b = right;
+	if (a->last_seq != b->last_seq)
+		return a->last_seq > b->last_seq ? -1 : 1;
+	if (a->first_seq != b->first_seq)
+		return a->first_seq > b->first_seq ? -1 : 1;
+	return (a->run < b->run) - (a->run > b->run);
+}
+
 enum state_result state_manifest_set_state(struct state_txn *txn, const struct state_manifest *manifest,
                                            enum state_run_state state)
 {
 	struct state_manifest changed = *manifest;
 	changed.state = state;
-	return put(txn, &changed);
+	return state_manifest_put(txn, &changed);
 }
 
 enum state_result state_manifest_give(struct state_txn *txn, const struct state_manifest *manifest,
@@ -80,7 +114,7 @@ enum state_result state_manifest_give(struct state_txn *txn, const struct state_
 	struct state_manifest given = *manifest;
 	given.dataset = dataset;
 	enum state_result result = state_txn_delete(txn, STATE_TABLE_MANIFEST, &key);
-	return result == STATE_OK ? put(txn, &given) : result;
+	return result == STATE_OK ? state_manifest_put(txn, &given) : result;
 }
 
 struct list {
@@ -144,9 +178,16 @@ enum state_result state_manifest_list_all(struct state_txn *txn, struct state_ma
 	return result;
 }
 
-/* Deletes the run's values from data or filter, as far as the budget goes. */
-static enum state_result remove_values(struct state_txn *txn, enum state_table table, uint32_t run,
-                                       size_t *budget)
+static bool is_below(const struct state_cursor *cursor, const struct state_key *end)
+{
+	MDB_val key = cursor->key;
+	size_t common = key.mv_size < end->size ? key.mv_size : end->size;
+	int order = memcmp(key.mv_data, end->bytes, common);
+	return order < 0 || (order == 0 && key.mv_size < end->size);
+}
+
+enum state_result state_manifest_remove_values(struct state_txn *txn, enum state_table table, uint32_t run,
+                                               const struct state_key *end, size_t *budget)
 {
 	struct state_key prefix = {0};
 	state_codec_key_u32(&prefix, run);
@@ -154,7 +195,8 @@ static enum state_result remove_values(struct state_txn *txn, enum state_table t
 	enum state_result result = state_cursor_open(&cursor, txn, table);
 	if (result == STATE_OK)
 		result = state_cursor_seek(&cursor, &prefix);
-	while (result == STATE_OK && *budget > 0 && state_cursor_has_prefix(&cursor, &prefix)) {
+	while (result == STATE_OK && *budget > 0 && state_cursor_has_prefix(&cursor, &prefix) &&
+	       (end == NULL || is_below(&cursor, end))) {
 		result = state_cursor_delete(&cursor);
 		--*budget;
 		if (result == STATE_OK)
@@ -167,9 +209,10 @@ static enum state_result remove_values(struct state_txn *txn, enum state_table t
 enum state_result state_manifest_remove(struct state_txn *txn, const struct state_manifest *manifest,
                                         size_t *budget)
 {
-	enum state_result result = remove_values(txn, STATE_TABLE_DATA, manifest->run, budget);
+	enum state_result result =
+	    state_manifest_remove_values(txn, STATE_TABLE_DATA, manifest->run, NULL, budget);
 	if (result == STATE_OK)
-		result = remove_values(txn, STATE_TABLE_FILTER, manifest->run, budget);
+		result = state_manifest_remove_values(txn, STATE_TABLE_FILTER, manifest->run, NULL, budget);
 	if (result != STATE_OK || *budget == 0)
 		return result;
 	struct state_key key = manifest_key(manifest->dataset, manifest->run);
@@ -186,7 +229,7 @@ static enum state_result sweep_slice(struct state_txn *txn, bool *swept)
 	enum state_result result = collect(txn, &everything, &list);
 	for (size_t i = 0; i < list.count && result == STATE_OK && budget > 0; i++) {
 		const struct state_manifest *run = &list.items[i];
-		if (run->state != STATE_RUN_BUILDING && run->state != STATE_RUN_DEAD)
+		if (run->state != STATE_RUN_DEAD)
 			continue;
 		*swept = false;
 		result = state_manifest_remove(txn, run, &budget);

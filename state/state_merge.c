@@ -3,211 +3,197 @@
 
 #include <stdlib.h>
 
+#include "state_dataset.h"
 #include "state_reader.h"
+#include "state_slice.h"
 #include "state_writer.h"
 
-/* A slice ends before the transaction reaches 16 MB: a round adds one piece and a few of the filter. */
-enum { SLICE_BYTES = 15 << 20, ROUND_DIGESTS = STATE_PIECE_DIGESTS };
+/*
+ * Which runs are merged: the lightest stretch of at least MERGE_FEWEST of them none of which weighs more than
+ * a sixth of it, so an entry is rewritten about once whenever its run grows sixfold. Light runs weigh as much
+ * as MERGE_LIGHTEST entries.
+ */
+enum { MERGE_FEWEST = 8, MERGE_RATIO = 6, MERGE_LIGHTEST = 8 * 4095 };
 
-__extension__ typedef unsigned __int128 wide;
+/* What a batch pays for, in entries moved for each of its own: a seen-set of a hundred batches needs two to
+ * three. */
+enum { MERGE_FACTOR = 4, MERGE_LEAST = 1 << 16 };
 
-static wide to_wide(struct state_digest digest)
-{
-	return (wide)digest.hi << 64 | digest.lo;
-}
+/* A slice of removing: values, and what it counts for in entries moved. */
+enum { SWEEP_VALUES = 256, SWEEP_COST = 1 << 16 };
 
-static struct state_digest from_wide(wide value)
-{
-	return (struct state_digest){.hi = (uint64_t)(value >> 64), .lo = (uint64_t)value};
-}
-
-/* The inputs as one slice sees them. Used-up ones leave the front of the arrays. */
-struct sources {
-	struct state_reader readers[STATE_RUN_FANOUT];
-	size_t opened;
-	wide heads[STATE_RUN_FANOUT];
-	struct state_reader *live[STATE_RUN_FANOUT]; /* whose head it is */
+struct stretch {
+	size_t from;
 	size_t count;
+	uint64_t weight;
 };
 
-struct merge {
-	const struct state_manifest *inputs;
-	size_t input_count;
-	uint64_t rows; /* of all inputs */
-	struct state_writer writer;
-	bool begun;
-	wide next; /* below it everything is written: where the next slice begins */
-	struct state_digest round[ROUND_DIGESTS];
-};
-
-/* Sets *more to whether the source has a digest left, and the digest. */
-static enum state_result read_head(struct state_reader *reader, wide *head, bool *more)
+static uint64_t weight_of(const struct state_manifest *run)
 {
-	while (reader->at == reader->count) {
-		enum state_result result = state_reader_turn(reader);
-		if (result != STATE_OK) {
-			*more = false;
-			return result == STATE_NOT_FOUND ? STATE_OK : result;
+	return run->entries < MERGE_LIGHTEST ? MERGE_LIGHTEST : run->entries;
+}
+
+static bool is_free(const struct state_manifest *run)
+{
+	return run->state == STATE_RUN_LIVE && run->into == 0;
+}
+
+/* The lightest stretch that should be merged; its count is 0 when there is none. */
+static struct stretch lightest(const struct state_manifest *runs, size_t count)
+{
+	struct stretch best = {0};
+	for (size_t from = 0; from < count; from++) {
+		uint64_t total = 0;
+		uint64_t heaviest = 0;
+		for (size_t i = from; i < count && i - from < STATE_SLICE_INPUTS && is_free(&runs[i]); i++) {
+			uint64_t weight = weight_of(&runs[i]);
+			total += weight;
+			heaviest = weight > heaviest ? weight : heaviest;
+			size_t members = i - from + 1;
+			if (members >= MERGE_FEWEST && total / MERGE_RATIO >= heaviest &&
+			    (best.count == 0 || total < best.weight))
+				best = (struct stretch){from, members, total};
 		}
-	}
-	*head = to_wide(state_reader_digest(reader, reader->at));
-	*more = true;
-	return STATE_OK;
-}
-
-static enum state_result open_sources(struct sources *sources, struct state_txn *txn,
-                                      const struct merge *merge)
-{
-	sources->opened = 0;
-	sources->count = 0;
-	for (size_t i = 0; i < merge->input_count; i++) {
-		struct state_reader *reader = &sources->readers[i];
-		bool more = false;
-		enum state_result result = state_reader_open(reader, txn, merge->inputs[i].run);
-		sources->opened++;
-		if (result == STATE_OK)
-			result = state_reader_seek(reader, from_wide(merge->next));
-		if (result == STATE_OK)
-			result = read_head(reader, &sources->heads[sources->count], &more);
-		if (result != STATE_OK)
-			return result;
-		if (more)
-			sources->live[sources->count++] = reader;
-	}
-	return STATE_OK;
-}
-
-static void close_sources(struct sources *sources)
-{
-	for (size_t i = 0; i < sources->opened; i++)
-		state_reader_close(&sources->readers[i]);
-}
-
-/* A scan of at most eight numbers without branches is as fast as a tree of losers, and simpler. */
-static size_t lowest(const struct sources *sources)
-{
-	size_t best = 0;
-	wide low = sources->heads[0];
-	for (size_t i = 1; i < sources->count; i++) {
-		bool below = sources->heads[i] < low;
-		low = below ? sources->heads[i] : low;
-		best = below ? i : best;
 	}
 	return best;
 }
 
-/* Moves on to the source's next digest, or drops the source. */
-static enum state_result advance(struct sources *sources, size_t which)
+static int compare_size(const void *left, const void *right)
 {
-	struct state_reader *reader = sources->live[which];
-	reader->at++;
-	if (reader->at < reader->count) {
-		sources->heads[which] = to_wide(state_reader_digest(reader, reader->at));
-		return STATE_OK;
+	const struct state_manifest *a = left;
+	const struct state_manifest *b = right;
+	return (a->entries < b->entries) - (a->entries > b->entries);
+}
+
+/*
+ * Moves the runs of a family to the front, in the order in which only neighbours may be merged: those whose
+ * newest entry counts by age, with the ones that take part in a merge as barriers; disjoint ones by size.
+ */
+static size_t line_up(struct state_manifest *runs, size_t count, enum state_run_kind kind)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct state_manifest run = runs[i];
+		if (run.kind != kind || (kind == STATE_RUN_ROWS && !is_free(&run)))
+			continue;
+		runs[i] = runs[kept];
+		runs[kept++] = run;
 	}
-	bool more;
-	enum state_result result = read_head(reader, &sources->heads[which], &more);
-	if (result == STATE_OK && !more) {
-		sources->count--;
-		sources->heads[which] = sources->heads[sources->count];
-		sources->live[which] = sources->live[sources->count];
+	if (kept > 1)
+		qsort(runs, kept, sizeof(*runs),
+		      kind == STATE_RUN_ROWS ? compare_size : state_manifest_compare_age);
+	return kept;
+}
+
+/* Creates the output of a merge, and says so in its inputs. */
+static enum state_result begin(struct state_txn *txn, struct state_manifest *inputs, size_t count,
+                               struct state_manifest *output)
+{
+	uint64_t entries = 0;
+	*output = inputs[0];
+	for (size_t i = 0; i < count; i++) {
+		entries += inputs[i].entries;
+		if (inputs[i].first_seq < output->first_seq)
+			output->first_seq = inputs[i].first_seq;
+		if (inputs[i].last_seq > output->last_seq)
+			output->last_seq = inputs[i].last_seq;
 	}
+	output->state = STATE_RUN_BUILDING;
+	output->entries = 0;
+	output->blocks = state_filter_blocks(entries);
+	enum state_result result = state_manifest_create(txn, output);
+	for (size_t i = 0; i < count; i++)
+		inputs[i].into = output->run;
 	return result;
 }
 
-/* Fills merge->round. Digests that do not rise are damage: runs are sorted, and disjoint (R1). */
-static enum state_result merge_round(struct merge *merge, struct sources *sources, struct state_txn *txn,
-                                     size_t *filled)
+/* Begins a merge of some family, or finds the smallest that is under way; its inputs come to the front. */
+static enum state_result choose(struct state_txn *txn, struct state_manifest *runs, size_t count,
+                                struct state_manifest *output, size_t *input_count)
 {
-	*filled = 0;
-	while (sources->count > 0 && *filled < ROUND_DIGESTS) {
-		size_t which = lowest(sources);
-		wide low = sources->heads[which];
-		if (low < merge->next)
-			return state_txn_fail_corrupt(txn, STATE_TABLE_DATA);
-		merge->next = low + 1;
-		merge->round[(*filled)++] = from_wide(low);
-		enum state_result result = advance(sources, which);
-		if (result != STATE_OK)
-			return result;
+	*input_count = 0;
+	for (enum state_run_kind kind = STATE_RUN_ROWS; kind <= STATE_RUN_CHUNKS; kind++) {
+		struct stretch stretch = lightest(runs, line_up(runs, count, kind));
+		if (stretch.count == 0)
+			continue;
+		for (size_t i = 0; i < stretch.count; i++)
+			runs[i] = runs[stretch.from + i];
+		*input_count = stretch.count;
+		return begin(txn, runs, stretch.count, output);
 	}
+	output->run = 0;
+	for (size_t i = 0; i < count; i++)
+		if (runs[i].state == STATE_RUN_BUILDING &&
+		    (output->run == 0 || runs[i].blocks < output->blocks))
+			*output = runs[i];
+	for (size_t i = 0; i < count && output->run != 0; i++)
+		if (runs[i].into == output->run)
+			runs[(*input_count)++] = runs[i];
 	return STATE_OK;
 }
 
-/* Reads from a snapshot of its own: what is read in a write transaction may move when that one writes. */
-static enum state_result merge_slice(struct merge *merge, struct state_txn *source, struct state_txn *target,
-                                     bool *finished)
+/* Removes what is dead, and chunks of another cache epoch; *removed says that there was some. */
+static enum state_result sweep(struct state_txn *txn, const struct state_manifest *runs, size_t count,
+                               uint32_t epoch, bool *removed)
 {
-	struct sources sources;
-	uint64_t limit = state_writer_stored(&merge->writer) + SLICE_BYTES;
-	enum state_result result = open_sources(&sources, source, merge);
-	while (result == STATE_OK && sources.count > 0 && state_writer_stored(&merge->writer) < limit) {
-		size_t filled;
-		result = merge_round(merge, &sources, source, &filled);
+	size_t budget = SWEEP_VALUES;
+	enum state_result result = STATE_OK;
+	*removed = false;
+	for (size_t i = 0; i < count && budget > 0 && result == STATE_OK; i++) {
+		bool is_void = runs[i].kind == STATE_RUN_CHUNKS && runs[i].epoch != epoch &&
+		               runs[i].state != STATE_RUN_PENDING;
+		if (runs[i].state != STATE_RUN_DEAD && !is_void)
+			continue;
+		*removed = true;
+		result = state_manifest_remove(txn, &runs[i], &budget);
+	}
+	return result;
+}
+
+/* One slice of whatever there is to do. *budget counts down, to 0 when nothing is left. Failures stick. */
+static void work(struct state_txn *source, struct state_txn *target, uint32_t dataset, uint64_t *budget)
+{
+	struct state_dataset record;
+	struct state_manifest *runs = NULL;
+	struct state_manifest output;
+	size_t count;
+	size_t inputs = 0;
+	bool swept = false;
+	enum state_result result = state_dataset_find(source, dataset, &record);
+	if (result == STATE_NOT_FOUND) { /* a rebuild, which has no chunks */
+		record.cache_epoch = 0;
+		result = STATE_OK;
+	}
+	if (result == STATE_OK)
+		result = state_manifest_list(source, dataset, &runs, &count);
+	if (result == STATE_OK)
+		result = sweep(target, runs, count, record.cache_epoch, &swept);
+	uint64_t cost = swept ? SWEEP_COST : *budget;
+	if (result == STATE_OK && !swept)
+		result = choose(target, runs, count, &output, &inputs);
+	if (result == STATE_OK && inputs > 0)
+		state_slice_move(source, target, &output, runs, inputs, &cost);
+	*budget -= cost < *budget ? cost : *budget;
+	free(runs);
+}
+
+enum state_result state_merge_step(struct state *state, uint32_t dataset, uint64_t entries,
+                                   struct state_error *error)
+{
+	uint64_t budget = entries > UINT64_MAX / MERGE_FACTOR ? UINT64_MAX : entries * MERGE_FACTOR;
+	budget = budget < MERGE_LEAST ? MERGE_LEAST : budget;
+	enum state_result result = STATE_OK;
+	while (budget > 0 && result == STATE_OK) {
+		/* reads from a snapshot: what is read in a write transaction may move when that one writes */
+		struct state_txn *target = state_txn_begin_write(state);
+		struct state_txn *source = state_txn_begin_read(state);
+		work(source, target, dataset, &budget);
+		result = state_txn_failure(source, error);
 		if (result == STATE_OK)
-			result = state_writer_add(&merge->writer, target, merge->round, filled);
+			result = state_txn_commit(target, error);
+		else
+			state_txn_abort(target);
+		state_txn_abort(source);
 	}
-	*finished = result == STATE_OK && sources.count == 0;
-	close_sources(&sources);
 	return result;
-}
-
-/* The output becomes live as the inputs die: no reader ever sees both, or neither (R2). */
-static enum state_result flip(struct merge *merge, struct state_txn *txn)
-{
-	enum state_result result = state_writer_finish(&merge->writer, txn);
-	if (result == STATE_OK)
-		result = state_manifest_set_state(txn, &merge->writer.run, STATE_RUN_LIVE);
-	for (size_t i = 0; i < merge->input_count && result == STATE_OK; i++)
-		result = state_manifest_set_state(txn, &merge->inputs[i], STATE_RUN_DEAD);
-	return result;
-}
-
-static enum state_result write_slice(struct merge *merge, struct state_txn *source, struct state_txn *target,
-                                     bool *finished)
-{
-	enum state_result result = STATE_OK;
-	if (!merge->begun) {
-		merge->begun = true;
-		result = state_writer_begin(&merge->writer, target, merge->inputs[0].dataset,
-		                            STATE_RUN_BUILDING, merge->rows);
-	}
-	if (result == STATE_OK)
-		result = merge_slice(merge, source, target, finished);
-	if (result == STATE_OK && *finished)
-		result = flip(merge, target);
-	return result;
-}
-
-static enum state_result run_slice(struct merge *merge, struct state *state, bool *finished,
-                                   struct state_error *error)
-{
-	struct state_txn *target = state_txn_begin_write(state);
-	struct state_txn *source = state_txn_begin_read(state);
-	enum state_result result = write_slice(merge, source, target, finished);
-	if (result != STATE_OK && state_txn_failure(source, error) != STATE_OK)
-		state_txn_abort(target);
-	else
-		result = state_txn_commit(target, error);
-	state_txn_abort(source);
-	return result;
-}
-
-enum state_result state_merge_runs(struct state *state, const struct state_manifest *inputs, size_t count,
-                                   struct state_error *error)
-{
-	struct merge *merge = calloc(1, sizeof(*merge));
-	if (merge == NULL)
-		return state_error_set(error, STATE_NO_MEMORY, "no memory to merge runs of the state");
-	merge->inputs = inputs;
-	merge->input_count = count;
-	for (size_t i = 0; i < count; i++)
-		merge->rows += inputs[i].rows;
-	bool finished = false;
-	enum state_result result = STATE_OK;
-	while (result == STATE_OK && !finished)
-		result = run_slice(merge, state, &finished, error);
-	state_writer_discard(&merge->writer);
-	free(merge);
-	return result == STATE_OK ? state_manifest_sweep(state, error) : result;
 }

@@ -2,12 +2,21 @@
 #ifndef ROWSIEVE_STATE_MERGE_H
 #define ROWSIEVE_STATE_MERGE_H
 
-#include "state_manifest.h"
 #include "state_run.h"
 
-/* Makes one live run of these live ones (at most STATE_RUN_FANOUT), in transactions of its own, and removes
- * them. */
-enum state_result state_merge_runs(struct state *state, const struct state_manifest *inputs, size_t count,
+/*
+ * Merging keeps the runs of a dataset few. It goes on in slices, a transaction each: a slice moves the
+ * entries below an edge from some runs into the one that will replace them (R2), so a kill at any point
+ * leaves a seen-set that is whole, and the next slice, of this process or another, begins where the last one
+ * ended.
+ */
+
+/*
+ * Does the part of a dataset's merging that a batch of so many new entries has to pay for: no batch waits for
+ * a whole merge, and yet the runs stay few. A slice writes 16 MB at most. Call it with no write transaction
+ * open. UINT64_MAX: until nothing is left to merge.
+ */
+enum state_result state_merge_step(struct state *state, uint32_t dataset, uint64_t entries,
                                    struct state_error *error);
 
 #endif

@@ -5,22 +5,34 @@
 #error "digests are read where they lie in the map, as little-endian numbers"
 #endif
 
-_Static_assert(sizeof(struct state_digest) == STATE_DIGEST_SIZE, "a digest is stored as it lies in memory");
+_Static_assert(sizeof(struct state_digest) == STATE_RUN_DIGEST_SIZE,
+               "a digest is stored as it lies in memory");
 
-enum { KEY_SIZE = 4 + STATE_DIGEST_SIZE };
+enum { KEY_SIZE = 4 + STATE_RUN_DIGEST_SIZE + 2 };
 
-struct state_key state_reader_piece_key(uint32_t run, struct state_digest first)
+struct state_key state_reader_key(uint32_t run, struct state_digest digest)
 {
 	struct state_key key = {0};
 	state_codec_key_u32(&key, run);
-	state_codec_key_u64(&key, first.hi);
-	state_codec_key_u64(&key, first.lo);
+	state_codec_key_u64(&key, digest.hi);
+	state_codec_key_u64(&key, digest.lo);
 	return key;
 }
 
-enum state_result state_reader_open(struct state_reader *reader, struct state_txn *txn, uint32_t run)
+struct state_key state_reader_piece_key(uint32_t run, const uint8_t *entries, size_t count)
 {
-	*reader = (struct state_reader){.run = run};
+	struct state_digest first;
+	memcpy(&first, entries, sizeof(first));
+	struct state_key key = state_reader_key(run, first);
+	uint8_t big_endian[] = {(uint8_t)(count >> 8), (uint8_t)count};
+	state_codec_key_bytes(&key, big_endian, sizeof(big_endian));
+	return key;
+}
+
+enum state_result state_reader_open(struct state_reader *reader, struct state_txn *txn,
+                                    const struct state_manifest *run)
+{
+	*reader = (struct state_reader){.run = run->run, .entry_size = state_manifest_entry_size(run->kind)};
 	return state_cursor_open(&reader->cursor, txn, STATE_TABLE_DATA);
 }
 
@@ -37,7 +49,7 @@ static struct state_key key_after(uint32_t run, struct state_digest digest)
 		digest.hi++;
 	if (digest.lo == 0 && digest.hi == 0)
 		run++; /* run numbers end below UINT32_MAX */
-	return state_reader_piece_key(run, digest);
+	return state_reader_key(run, digest);
 }
 
 /* Whether the cursor's entry belongs to the run; if so its first digest. */
@@ -58,9 +70,9 @@ static enum state_result fence(struct state_reader *reader, struct state_digest 
 static enum state_result use_piece(struct state_reader *reader)
 {
 	MDB_val value = reader->cursor.value;
-	size_t count = value.mv_size / STATE_DIGEST_SIZE;
-	bool whole = value.mv_size % STATE_DIGEST_SIZE == 0 && count > 0 && count <= STATE_PIECE_DIGESTS;
-	if (!whole || (reader->has_next && count != STATE_PIECE_DIGESTS))
+	const uint8_t *key_end = (const uint8_t *)reader->cursor.key.mv_data + KEY_SIZE;
+	size_t count = (size_t)key_end[-2] << 8 | key_end[-1];
+	if (count == 0 || value.mv_size != count * reader->entry_size)
 		return state_txn_fail_corrupt(reader->cursor.txn, STATE_TABLE_DATA);
 	reader->piece = value.mv_data;
 	reader->count = count;
@@ -150,10 +162,12 @@ static size_t search(const struct state_reader *reader, size_t place, struct sta
 	return low;
 }
 
-/* Whether the piece is the only one that can hold the digest, which is not below the last one sought. */
+/* Whether the piece is the only one that can hold the digest. */
 static bool is_here(const struct state_reader *reader, struct state_digest digest)
 {
-	return reader->placed && (!reader->has_next || state_digest_compare(digest, reader->next) < 0);
+	if (!reader->placed || (reader->has_next && state_digest_compare(digest, reader->next) >= 0))
+		return false;
+	return reader->piece != NULL && state_digest_compare(digest, reader->first) >= 0;
 }
 
 /* Makes the piece that can hold the digest the reader's. */
@@ -184,18 +198,23 @@ static void find_in_piece(struct state_reader *reader, const struct state_probe 
 	size_t places[STATE_PROBE_GROUP];
 	for (size_t i = from; i < to; i++) {
 		places[i] = first_guess(reader, probe->sorted[group->indexes[i]].hi);
-		__builtin_prefetch(reader->piece + places[i] * STATE_DIGEST_SIZE);
+		__builtin_prefetch(state_reader_entry(reader, places[i]));
 	}
 	for (size_t i = from; i < to; i++) {
 		places[i] = second_guess(reader, places[i], probe->sorted[group->indexes[i]].hi);
-		__builtin_prefetch(reader->piece + places[i] * STATE_DIGEST_SIZE);
+		__builtin_prefetch(state_reader_entry(reader, places[i]));
 	}
 	for (size_t i = from; i < to && reader->at < reader->count; i++) {
 		struct state_digest digest = probe->sorted[group->indexes[i]];
 		reader->at = search(reader, places[i], digest);
-		if (reader->at < reader->count &&
-		    state_digest_compare(state_reader_digest(reader, reader->at), digest) == 0)
-			probe->seen[group->indexes[i]] = true;
+		if (reader->at == reader->count ||
+		    state_digest_compare(state_reader_digest(reader, reader->at), digest) != 0)
+			continue;
+		probe->seen[group->indexes[i]] = true;
+		if (probe->payload != NULL)
+			memcpy(&probe->payload[group->indexes[i]],
+			       state_reader_entry(reader, reader->at) + STATE_RUN_DIGEST_SIZE,
+			       sizeof(struct state_digest));
 	}
 }
 

@@ -8,50 +8,66 @@
 #include "state_probe.h"
 
 /*
- * A forward walk over the digests of one run. Pieces lie under (run, first digest): hence the greatest key
- * that is not above a digest names the only piece that can hold it, and a digest below the next key needs no
- * search in LMDB.
+ * A forward walk over the entries of one run. Pieces lie under (run, first digest, entries): hence the
+ * greatest key that is not above a digest names the only piece that can hold it, and a digest below the next
+ * key needs no search in LMDB.
  */
 
-enum { STATE_PIECE_DIGESTS = 4095, STATE_DIGEST_SIZE = 16 };
+enum { STATE_PIECE_SIZE = 65520 }; /* bytes at most: 16 pages less LMDB's header */
 
 struct state_reader {
 	struct state_cursor cursor;
 	uint32_t run;
-	const uint8_t *piece; /* packed digests; NULL before the first piece */
+	size_t entry_size;
+	const uint8_t *piece; /* packed entries; NULL before the first piece */
 	size_t count;
 	size_t at;
 	struct state_digest first; /* of the piece */
 	struct state_digest next;  /* of the following one */
 	bool has_next;
 	bool placed;  /* a piece was sought */
-	double scale; /* digests per step of hi */
+	double scale; /* entries per step of hi */
 };
 
 /* Close it in any case. */
-enum state_result state_reader_open(struct state_reader *reader, struct state_txn *txn, uint32_t run);
+enum state_result state_reader_open(struct state_reader *reader, struct state_txn *txn,
+                                    const struct state_manifest *run);
 void state_reader_close(struct state_reader *reader);
+
+/* Makes digests admissible that are below the last one. */
+static inline void state_reader_rewind(struct state_reader *reader)
+{
+	reader->at = 0;
+}
 
 /*
  * Moves to the first digest of a piece that is not below this one; there may be none when the digest would
- * lie between two pieces. Digests must not fall from call to call.
+ * lie between two pieces. Digests must not fall from call to call, unless it is rewound.
  */
 enum state_result state_reader_seek(struct state_reader *reader, struct state_digest digest);
 
-/* Looks up a group of digests, rising as for seek, and marks as seen those that the run holds. */
+/* Looks up a group of digests, rising as for seek, and marks as seen those that the run holds; the probe's
+ * payload gets theirs. */
 enum state_result state_reader_find(struct state_reader *reader, const struct state_probe *probe,
                                     const struct state_probe_group *group);
 
 /* To the next piece when this one is used up. STATE_NOT_FOUND: it was the last. */
 enum state_result state_reader_turn(struct state_reader *reader);
 
-struct state_key state_reader_piece_key(uint32_t run, struct state_digest first);
+/* The key of a piece of so many entries; the key below all pieces that begin at the digest or above. */
+struct state_key state_reader_piece_key(uint32_t run, const uint8_t *entries, size_t count);
+struct state_key state_reader_key(uint32_t run, struct state_digest digest);
+
+static inline const uint8_t *state_reader_entry(const struct state_reader *reader, size_t index)
+{
+	return reader->piece + index * reader->entry_size;
+}
 
 /* A small piece lies unaligned among others on its page, hence the copy. */
 static inline struct state_digest state_reader_digest(const struct state_reader *reader, size_t index)
 {
 	struct state_digest digest;
-	memcpy(&digest, reader->piece + index * STATE_DIGEST_SIZE, sizeof(digest));
+	memcpy(&digest, state_reader_entry(reader, index), sizeof(digest));
 	return digest;
 }
 

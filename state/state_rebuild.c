@@ -6,7 +6,8 @@
 
 #include "state_batch.h"
 #include "state_internal.h"
-#include "state_manifest.h"
+#include "state_merge.h"
+#include "state_probe.h"
 #include "state_writer.h"
 
 /*
@@ -37,60 +38,108 @@ enum state_result state_rebuild_begin(struct state_rebuild **out, struct state *
 	return STATE_OK;
 }
 
-/* Those that no run of the new set has, each once. */
-static size_t keep_unseen(struct state_digest *kept, const struct state_digest *sorted, const bool *seen,
-                          size_t count)
-{
-	size_t unseen = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (seen[i] || (unseen > 0 && state_digest_compare(kept[unseen - 1], sorted[i]) == 0))
-			continue;
-		kept[unseen++] = sorted[i];
-	}
-	return unseen;
-}
+/* What one call adds: digests, or entries that begin with one. */
+struct addition {
+	enum state_run_kind kind;
+	const uint8_t *entries;
+	size_t size; /* of an entry */
+	size_t count;
+	struct state_digest *digests; /* of the entries */
+	bool *seen;
+	uint8_t *kept;
+	size_t kept_count;
+};
 
-static enum state_result write_run(struct state_txn *txn, uint32_t shadow, const struct state_digest *digests,
-                                   size_t count)
+static enum state_result probe(struct state_txn *txn, uint32_t shadow, struct addition *addition)
 {
-	struct state_writer writer;
-	enum state_result result = state_writer_begin(&writer, txn, shadow, STATE_RUN_LIVE, count);
+	for (size_t i = 0; i < addition->count; i++)
+		memcpy(&addition->digests[i], addition->entries + i * addition->size,
+		       sizeof(*addition->digests));
+	struct state_probe_set set;
+	struct state_probe probe = {
+	    .sorted = addition->digests, .count = addition->count, .seen = addition->seen};
+	enum state_result result = state_probe_open(&set, txn, shadow, addition->kind);
 	if (result == STATE_OK)
-		result = state_writer_add(&writer, txn, digests, count);
-	if (result == STATE_OK)
-		result = state_writer_finish(&writer, txn);
-	state_writer_discard(&writer);
+		result = state_probe_find(&set, txn, &probe);
+	state_probe_close(&set);
 	return result;
 }
 
-static enum state_result add(struct state_rebuild *rebuild, const struct state_digest *sorted, size_t count,
-                             struct state_digest *kept, bool *seen, struct state_error *error)
+/* Those that no run of the new set has, the first of equal ones. */
+static void keep_unseen(struct addition *addition)
+{
+	addition->kept_count = 0;
+	for (size_t i = 0; i < addition->count; i++) {
+		bool repeats =
+		    i > 0 && state_digest_compare(addition->digests[i - 1], addition->digests[i]) == 0;
+		if (addition->seen[i] || repeats)
+			continue;
+		memcpy(addition->kept + addition->kept_count++ * addition->size,
+		       addition->entries + i * addition->size, addition->size);
+	}
+}
+
+/* Older than every batch; among each other these runs are disjoint. */
+static enum state_result write_run(struct state_txn *txn, uint32_t shadow, const struct addition *addition)
+{
+	struct state_manifest run = {
+	    .dataset = shadow,
+	    .kind = addition->kind,
+	    .state = STATE_RUN_LIVE,
+	    .entries = addition->kept_count,
+	};
+	return run.entries == 0 ? STATE_OK : state_writer_write(txn, &run, addition->kept);
+}
+
+static enum state_result add(struct state_rebuild *rebuild, struct addition *addition,
+                             struct state_error *error)
 {
 	struct state_txn *txn = state_txn_begin_write(rebuild->state);
-	size_t unseen = 0;
-	if (state_run_probe(txn, rebuild->shadow, sorted, count, seen) == STATE_OK)
-		unseen = keep_unseen(kept, sorted, seen, count);
-	if (unseen > 0)
-		write_run(txn, rebuild->shadow, kept, unseen);
+	if (probe(txn, rebuild->shadow, addition) == STATE_OK) {
+		keep_unseen(addition);
+		write_run(txn, rebuild->shadow, addition);
+	}
 	enum state_result result = state_txn_commit(txn, error);
-	if (result == STATE_OK)
-		rebuild->rows += unseen;
-	return result == STATE_OK ? state_run_merge(rebuild->state, rebuild->shadow, error) : result;
+	if (result != STATE_OK)
+		return result;
+	rebuild->rows += addition->kept_count;
+	return state_merge_step(rebuild->state, rebuild->shadow, addition->kept_count, error);
+}
+
+static enum state_result add_all(struct state_rebuild *rebuild, enum state_run_kind kind, const void *sorted,
+                                 size_t count, struct state_error *error)
+{
+	size_t size = state_manifest_entry_size(kind);
+	struct addition addition = {
+	    .kind = kind,
+	    .entries = sorted,
+	    .size = size,
+	    .count = count,
+	    .digests = calloc(count + 1, sizeof(*addition.digests)),
+	    .seen = calloc(count + 1, sizeof(*addition.seen)),
+	    .kept = calloc(count + 1, size),
+	};
+	enum state_result result;
+	if (addition.digests == NULL || addition.seen == NULL || addition.kept == NULL)
+		result = state_error_set(error, STATE_NO_MEMORY, "no memory to rebuild a seen-set");
+	else
+		result = add(rebuild, &addition, error);
+	free(addition.digests);
+	free(addition.seen);
+	free(addition.kept);
+	return result;
 }
 
 enum state_result state_rebuild_add(struct state_rebuild *rebuild, const struct state_digest *sorted,
                                     size_t count, struct state_error *error)
 {
-	struct state_digest *kept = malloc((count + 1) * sizeof(*kept));
-	bool *seen = malloc((count + 1) * sizeof(*seen));
-	enum state_result result;
-	if (kept == NULL || seen == NULL)
-		result = state_error_set(error, STATE_NO_MEMORY, "no memory to rebuild a seen-set");
-	else
-		result = add(rebuild, sorted, count, kept, seen, error);
-	free(kept);
-	free(seen);
-	return result;
+	return add_all(rebuild, STATE_RUN_ROWS, sorted, count, error);
+}
+
+enum state_result state_rebuild_add_entries(struct state_rebuild *rebuild, const struct state_entry *sorted,
+                                            size_t count, struct state_error *error)
+{
+	return add_all(rebuild, STATE_RUN_KEYS, sorted, count, error);
 }
 
 uint64_t state_rebuild_rows(const struct state_rebuild *rebuild)
@@ -120,7 +169,7 @@ static enum state_result kill_run(struct state_txn *txn, const struct state_mani
 
 static enum state_result give_run(struct state_txn *txn, const struct state_manifest *run, uint32_t dataset)
 {
-	return run->state == STATE_RUN_LIVE ? state_manifest_give(txn, run, dataset) : STATE_OK;
+	return state_manifest_give(txn, run, dataset);
 }
 
 enum state_result state_rebuild_install(struct state_rebuild *rebuild, struct state_txn *txn,

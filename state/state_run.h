@@ -5,15 +5,20 @@
 #include "state_txn.h"
 
 /*
- * The seen-set: every digest a dataset ever committed, as immutable sorted runs. A run is written once, with
- * the batch record that it belongs to (state_batch.h), as packed pieces of 4,095 digests (65,520 bytes, 16
- * pages less LMDB's header) under the key (run, the piece's first digest): the key is the fence, so finding a
- * place touches one piece. Its filter is a split-block Bloom filter, 10 bits a row, whose block is chosen by
- * the digest's high word in rising order, so that sorted probes stream through it.
+ * The seen-set: every digest a dataset ever committed, as sorted runs. A run is written with the batch record
+ * that it belongs to (state_batch.h), as packed pieces of 65,520 bytes (16 pages less LMDB's header) under
+ * the key (run, the piece's first digest): the key is the fence, so finding a place touches one piece. Its
+ * filter is a split-block Bloom filter, 10 bits an entry, whose block is chosen by the digest's high word in
+ * rising order, so that sorted probes stream through it. The runs of a dataset without a key hold digests of
+ * rows, those of a keyed dataset key digests with row digests.
  *
- * R1  The runs of a dataset that are live or pending are disjoint.
- * R2  A run `building` is seen by no probe; it becomes live in the transaction that removes its inputs.
- * R3  At most one run of a dataset is pending, and its batch record exists.
+ * R1  The live and pending runs of a dataset without a key are disjoint.
+ * R2  What a run holds is changed by merging only, which keeps the set: each slice moves an `edge` up, in one
+ *     transaction. Below it the `building` run answers, from it on the runs that move into it.
+ * R3  At most one run of rows or keys of a dataset is pending, and its batch record exists.
+ * R4  A run of keys or chunks covers a range of batches. Ranges of keys never overlap, only neighbours are
+ *     merged, and of equal digests the one of the newest range counts: order follows ranges, never the
+ *     numbers of runs.
  */
 
 /* Compared by hi, then lo, as numbers. Uniform: digests are keyed hashes. */
@@ -53,18 +58,13 @@ enum state_result state_run_probe_keys(struct state_txn *txn, uint32_t dataset,
                                        const struct state_digest *sorted, size_t count, bool *seen,
                                        struct state_digest *rows);
 
-/*
- * Brings the runs of a dataset in order: while STATE_RUN_FANOUT live runs share a size class they become one.
- * Works in transactions of its own of at most 16 MB each; may be interrupted by a kill at any point (R2).
- * Call it with no write transaction open, after a promotion.
- */
-enum { STATE_RUN_FANOUT = 8 };
-enum state_result state_run_merge(struct state *state, uint32_t dataset, struct state_error *error);
-
 struct state_run_stats {
-	uint64_t rows; /* digests in live runs */
+	uint64_t
+	    rows; /* live entries; of a keyed dataset more than keys, while old ones are not merged away */
 	uint64_t runs;
 	uint64_t bytes; /* of their values, filters included */
+	uint64_t chunks;
+	uint64_t chunk_bytes;
 };
 
 enum state_result state_run_stats(struct state_txn *txn, uint32_t dataset, struct state_run_stats *out);

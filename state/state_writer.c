@@ -6,19 +6,15 @@
 
 #include "state_reader.h"
 
-enum { PIECE_SIZE = STATE_PIECE_DIGESTS * STATE_DIGEST_SIZE };
-
-enum state_result state_writer_begin(struct state_writer *writer, struct state_txn *txn, uint32_t dataset,
-                                     enum state_run_state state, uint64_t rows)
+enum state_result state_writer_begin(struct state_writer *writer, struct state_txn *txn,
+                                     const struct state_manifest *run)
 {
-	*writer = (struct state_writer){
-	    .run = {.dataset = dataset, .kind = STATE_RUN_ROWS, .state = state, .rows = rows}};
-	enum state_result result = state_manifest_create(txn, &writer->run);
-	if (result == STATE_OK)
-		result = state_filter_begin(&writer->filter, txn, writer->run.run, writer->run.blocks);
+	*writer = (struct state_writer){.run = *run, .entry_size = state_manifest_entry_size(run->kind)};
+	uint64_t piece = state_filter_piece(run->blocks, run->edge);
+	enum state_result result = state_filter_begin(&writer->filter, txn, run->run, run->blocks, piece);
 	if (result != STATE_OK)
 		return result;
-	writer->piece = malloc(PIECE_SIZE);
+	writer->piece = malloc(STATE_PIECE_SIZE);
 	if (writer->piece == NULL)
 		return state_txn_fail(txn, STATE_NO_MEMORY, "no memory for a run of the state");
 	return STATE_OK;
@@ -35,49 +31,56 @@ void state_writer_discard(struct state_writer *writer)
  * illegal. */
 static enum state_result store_piece(struct state_writer *writer, struct state_txn *txn)
 {
-	struct state_key key = state_reader_piece_key(writer->run.run, writer->first);
-	size_t size = writer->filled * STATE_DIGEST_SIZE;
-	enum state_result result = state_txn_insert(txn, STATE_TABLE_DATA, &key, writer->piece, size);
-	if (result != STATE_OK)
-		return result;
-	writer->stored += size;
+	struct state_key key = state_reader_piece_key(writer->run.run, writer->piece, writer->filled);
+	size_t size = writer->filled * writer->entry_size;
 	writer->filled = 0;
-	return STATE_OK;
+	return state_txn_insert(txn, STATE_TABLE_DATA, &key, writer->piece, size);
 }
 
-enum state_result state_writer_add(struct state_writer *writer, struct state_txn *txn,
-                                   const struct state_digest *sorted, size_t count)
+enum state_result state_writer_add(struct state_writer *writer, struct state_txn *txn, const uint8_t *entries,
+                                   size_t count)
 {
-	enum state_result result = state_filter_add(&writer->filter, txn, sorted, count);
+	size_t size = writer->entry_size;
+	size_t full = STATE_PIECE_SIZE / size;
+	enum state_result result = state_filter_add(&writer->filter, txn, entries, size, count);
+	writer->run.entries += count;
 	while (result == STATE_OK && count > 0) {
-		if (writer->filled == 0)
-			writer->first = sorted[0];
-		size_t room = STATE_PIECE_DIGESTS - writer->filled;
+		size_t room = full - writer->filled;
 		size_t part = count < room ? count : room;
-		memcpy(writer->piece + writer->filled * STATE_DIGEST_SIZE, sorted, part * STATE_DIGEST_SIZE);
+		memcpy(writer->piece + writer->filled * size, entries, part * size);
 		writer->filled += part;
-		writer->written += part;
-		sorted += part;
+		entries += part * size;
 		count -= part;
-		if (writer->filled == STATE_PIECE_DIGESTS)
+		if (writer->filled == full)
 			result = store_piece(writer, txn);
 	}
 	return result;
 }
 
-enum state_result state_writer_finish(struct state_writer *writer, struct state_txn *txn)
+enum state_result state_writer_finish(struct state_writer *writer, struct state_txn *txn, uint64_t piece)
 {
-	if (writer->written != writer->run.rows)
-		return state_txn_fail(txn, STATE_CORRUPT, "run %u of the state has %llu digests, not %llu",
-		                      writer->run.run, (unsigned long long)writer->written,
-		                      (unsigned long long)writer->run.rows);
-	enum state_result result = state_filter_finish(&writer->filter, txn);
+	enum state_result result = state_filter_finish(&writer->filter, txn, piece);
 	if (result == STATE_OK && writer->filled > 0)
 		result = store_piece(writer, txn);
-	return result;
+	bool is_whole = piece == state_filter_pieces(writer->run.blocks);
+	writer->run.edge = is_whole ? 0 : state_filter_edge(writer->run.blocks, piece);
+	return result == STATE_OK ? state_manifest_put(txn, &writer->run) : result;
 }
 
-uint64_t state_writer_stored(const struct state_writer *writer)
+enum state_result state_writer_write(struct state_txn *txn, struct state_manifest *run, const void *entries)
 {
-	return writer->stored + writer->filter.stored;
+	uint64_t count = run->entries;
+	struct state_writer writer = {0};
+	run->blocks = state_filter_blocks(count);
+	enum state_result result = state_manifest_create(txn, run);
+	struct state_manifest empty = *run;
+	empty.entries = 0;
+	if (result == STATE_OK)
+		result = state_writer_begin(&writer, txn, &empty);
+	if (result == STATE_OK)
+		result = state_writer_add(&writer, txn, entries, count);
+	if (result == STATE_OK)
+		result = state_writer_finish(&writer, txn, state_filter_pieces(run->blocks));
+	state_writer_discard(&writer);
+	return result;
 }

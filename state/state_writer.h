@@ -4,29 +4,29 @@
 
 #include "state_filter.h"
 #include "state_manifest.h"
-#include "state_run.h"
 
-/* Writes one run from rising digests, over as many transactions as it takes. */
+/*
+ * Writes a run, or the next slice of one, from rising entries. A slice ends between two pieces of the filter,
+ * and then nothing of it is in memory only.
+ */
 struct state_writer {
-	struct state_manifest run;
+	struct state_manifest run; /* `entries` counts what was added, `edge` moves on */
 	struct state_filter_builder filter;
+	size_t entry_size;
 	uint8_t *piece;
-	size_t filled;             /* digests in `piece` */
-	uint64_t written;          /* digests added */
-	uint64_t stored;           /* bytes of data put so far */
-	struct state_digest first; /* of the piece */
+	size_t filled; /* entries in `piece` */
 };
 
-/* Creates the run in that state; rows is what will be added. Discard it in any case. */
-enum state_result state_writer_begin(struct state_writer *writer, struct state_txn *txn, uint32_t dataset,
-                                     enum state_run_state state, uint64_t rows);
-enum state_result state_writer_add(struct state_writer *writer, struct state_txn *txn,
-                                   const struct state_digest *sorted, size_t count);
-/* Stores what is left; STATE_CORRUPT when fewer or more were added than was said. */
-enum state_result state_writer_finish(struct state_writer *writer, struct state_txn *txn);
-void state_writer_discard(struct state_writer *writer);
+/* A whole run, its fields but for number and filter the caller's; entries is what will be added. */
+enum state_result state_writer_write(struct state_txn *txn, struct state_manifest *run, const void *entries);
 
-/* Bytes put so far, in all transactions. */
-uint64_t state_writer_stored(const struct state_writer *writer);
+/* The next slice of a building run, from its edge on. Discard it in any case. */
+enum state_result state_writer_begin(struct state_writer *writer, struct state_txn *txn,
+                                     const struct state_manifest *run);
+enum state_result state_writer_add(struct state_writer *writer, struct state_txn *txn, const uint8_t *entries,
+                                   size_t count);
+/* Stores what is left of the slice, which ends before that piece of the filter, and the run's new entry. */
+enum state_result state_writer_finish(struct state_writer *writer, struct state_txn *txn, uint64_t piece);
+void state_writer_discard(struct state_writer *writer);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "ingest/segment.h"
+#include "state_merge.h"
 
 static enum result commit_txn(struct state_txn *txn, struct error *error)
 {
@@ -162,7 +163,8 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 static enum result merge_runs(struct ingest *ingest, struct dataset *dataset, struct error *error)
 {
 	struct state_error failure;
-	if (state_run_merge(ingest->options.state, dataset->record.id, &failure) != STATE_OK)
+	if (state_merge_step(ingest->options.state, dataset->record.id, ingest->batch.unseen_count,
+	                     &failure) != STATE_OK)
 		return dataset_state_error(error, &failure, "cannot merge runs");
 	return RESULT_OK;
 }

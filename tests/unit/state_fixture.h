@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "state_batch.h"
+#include "state_merge.h"
 
 /* What the tests of the state share: a state in a directory of its own, and a view of its tables behind its
  * back. */
@@ -145,7 +146,7 @@ static inline void fixture_promote(struct fixture *fixture, uint32_t dataset)
 static inline void fixture_merge(struct fixture *fixture, uint32_t dataset)
 {
 	struct state_error error = {0};
-	cr_assert_eq(state_run_merge(fixture->state, dataset, &error), STATE_OK, "%s", error.text);
+	cr_assert_eq(state_merge_step(fixture->state, dataset, UINT64_MAX, &error), STATE_OK, "%s", error.text);
 }
 
 static inline struct state_run_stats fixture_stats(struct fixture *fixture, uint32_t dataset)

@@ -106,7 +106,7 @@ Test(state_batch, a_pending_batch_is_seen_but_not_live)
 	cr_assert_eq(found.seq, 1);
 	cr_assert_eq(found.batch_id[15], 1);
 	cr_assert_eq(found.schema_version, 4);
-	cr_assert_eq(found.digest_count, DIGESTS);
+	cr_assert_eq(found.entry_count, DIGESTS);
 	cr_assert_eq(fixture_seen(&f, dataset, digests, DIGESTS), DIGESTS);
 	cr_assert_eq(fixture_stats(&f, dataset).rows, 0);
 	cr_assert_eq(fixture_find(&f, dataset).seq, 0);

@@ -84,7 +84,7 @@ Test(state_run, the_smallest_and_the_largest_digest_are_ordinary)
 	digests[1] = ends[1];
 	digests[PIECE - 2] = ends[2];
 	digests[PIECE - 1] = ends[3];
-	for (size_t run = 0; run < STATE_RUN_FANOUT; run++)
+	for (size_t run = 0; run < 8; run++)
 		fixture_add_live(&f, dataset, run == 0 ? digests : &(struct state_digest){5, run},
 		                 run == 0 ? PIECE : 1);
 	for (size_t round = 0; round < 2; round++) {
@@ -369,7 +369,7 @@ static void use_everything(void)
 	struct state_txn *txn = state_txn_begin_read(f.state);
 	state_run_probe(txn, dataset, digests, 9 * 600, seen);
 	state_txn_abort(txn);
-	state_run_merge(f.state, dataset, NULL);
+	state_merge_step(f.state, dataset, UINT64_MAX, NULL);
 	txn = state_txn_begin_write(f.state);
 	state_batch_discard(txn, dataset);
 	state_txn_abort(txn);
