@@ -102,6 +102,13 @@ enum state_result state_delivery_of_file(struct state_txn *txn, uint64_t device,
 	return result == STATE_OK ? get_indexed(txn, id, STATE_TABLE_FILE, out) : result;
 }
 
+enum state_result state_delivery_forget_file(struct state_txn *txn, uint64_t device, uint64_t inode)
+{
+	struct state_key key = file_key(device, inode);
+	enum state_result result = state_txn_delete(txn, STATE_TABLE_FILE, &key);
+	return result == STATE_NOT_FOUND ? STATE_OK : result;
+}
+
 /* Deletes the file's entry if it names this delivery, and not a newer one of the same file. */
 static enum state_result forget_file(struct state_txn *txn, const struct state_delivery *delivery)
 {

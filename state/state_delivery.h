@@ -48,6 +48,7 @@ struct state_member {
 	uint8_t delivery[STATE_ID_SIZE];
 	uint32_t index;                /* position in the delivery, from 0 */
 	uint32_t dataset;              /* 0 when none took it */
+	uint32_t cache_epoch;          /* of the dataset then: under another one it must be read again (I7) */
 	char name[STATE_TEXT_MAX + 1]; /* "" for a plain file */
 	enum state_status status;
 	uint64_t bytes;             /* plain bytes read so far: progress, always at a record boundary */
@@ -65,6 +66,9 @@ enum state_result state_delivery_get(struct state_txn *txn, const uint8_t id[STA
 /* The newest delivery of the file with that device and inode; compare the rest of its identity yourself. */
 enum state_result state_delivery_of_file(struct state_txn *txn, uint64_t device, uint64_t inode,
                                          struct state_delivery *out);
+
+/* From now on it is a file that was never seen. Its deliveries stay. */
+enum state_result state_delivery_forget_file(struct state_txn *txn, uint64_t device, uint64_t inode);
 
 enum state_result state_delivery_put_member(struct state_txn *txn, const struct state_member *member);
 enum state_result state_delivery_get_member(struct state_txn *txn, const uint8_t delivery[STATE_ID_SIZE],

@@ -98,6 +98,7 @@ void state_record_get_delivery(struct state_decoder *decoder, struct state_deliv
 void state_record_put_member(struct state_encoder *encoder, const struct state_member *member)
 {
 	state_codec_put_u32(encoder, member->dataset);
+	state_codec_put_u32(encoder, member->cache_epoch);
 	state_codec_put_text(encoder, member->name, STATE_TEXT_MAX);
 	put_status(encoder, member->status);
 	state_codec_put_u64(encoder, member->bytes);
@@ -111,6 +112,7 @@ void state_record_put_member(struct state_encoder *encoder, const struct state_m
 void state_record_get_member(struct state_decoder *decoder, struct state_member *member)
 {
 	member->dataset = state_codec_get_u32(decoder);
+	member->cache_epoch = state_codec_get_u32(decoder);
 	state_codec_get_text(decoder, member->name, STATE_TEXT_MAX);
 	member->status = get_status(decoder);
 	member->bytes = state_codec_get_u64(decoder);

@@ -17,6 +17,7 @@
 #include "cli/command.h"
 #include "cli/journal.h"
 #include "cli/uploader.h"
+#include "cli/task.h"
 #include "cli/worker.h"
 #include "status/control.h"
 #include "watch/watch.h"
@@ -164,6 +165,12 @@ static void on_progressed(void *context, uint64_t client, const json_t *progress
 	control_send(daemon->control, client, json_pack("{s:O}", "progress", progress));
 }
 
+static void on_answered(void *context, uint64_t client, const json_t *line)
+{
+	struct daemon *daemon = context;
+	control_send(daemon->control, client, json_incref((json_t *)line));
+}
+
 static void on_ended(void *context, uint64_t client, const char *path, int exit_status)
 {
 	struct daemon *daemon = context;
@@ -199,6 +206,16 @@ static void take_client_file(struct daemon *daemon, uint64_t client, const json_
 	control_finish(daemon->control, client);
 }
 
+static void take_task(struct daemon *daemon, uint64_t client, const json_t *request)
+{
+	struct worker_job job = {
+	    .path = task_subject(request), .client = client, .fd = -1, .request = request};
+	if (worker_submit(daemon->worker, &job) == RESULT_OK)
+		return;
+	control_send(daemon->control, client, json_pack("{s:s}", "error", "out of memory"));
+	control_finish(daemon->control, client);
+}
+
 static void on_request(void *context, uint64_t client, const json_t *request, int fd)
 {
 	struct daemon *daemon = context;
@@ -209,6 +226,10 @@ static void on_request(void *context, uint64_t client, const json_t *request, in
 	}
 	if (fd >= 0)
 		close(fd);
+	if (task_is_one(request)) {
+		take_task(daemon, client, request);
+		return;
+	}
 	struct match_rules rules = app_match_rules(&daemon->app);
 	struct answer_source source = {
 	    .config = daemon->config,
@@ -318,7 +339,8 @@ static enum result open_uploader(struct daemon *daemon, struct error *error)
 
 static enum result open_parts(struct daemon *daemon, struct error *error)
 {
-	struct worker_callbacks callbacks = {on_reported, on_progressed, on_ended, on_released, daemon};
+	struct worker_callbacks callbacks = {on_reported, on_progressed, on_answered,
+	                                     on_ended,    on_released,   daemon};
 	struct watch_options watch_options = {daemon->config->drop, daemon->config->settle_ns,
 	                                      daemon->config->rescan_ns};
 	enum result result = app_open(&daemon->app, daemon->config, error);

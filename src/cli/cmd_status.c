@@ -29,7 +29,9 @@ static void print_worker(const json_t *status)
 		printf("reading   '%s', %lld of %lld bytes\n", text_of(progress, "file", ""),
 		       number_of(progress, "position"), number_of(progress, "size"));
 	if (json_is_string(json_object_get(worker, "trouble")))
-		printf("trouble   %s\n", text_of(worker, "trouble", ""));
+		printf("trouble   %s\n          since %s, %lld attempts, next at %s\n",
+		       text_of(worker, "trouble", ""), text_of(worker, "trouble_since", ""),
+		       number_of(worker, "attempts"), text_of(worker, "next_try", ""));
 }
 
 static void print_outbox(const json_t *outbox)

@@ -21,9 +21,12 @@ struct command {
 
 extern const struct command cmd_check;
 extern const struct command cmd_explain;
+extern const struct command cmd_forget;
 extern const struct command cmd_history;
 extern const struct command cmd_ingest;
+extern const struct command cmd_rebuild;
 extern const struct command cmd_run;
 extern const struct command cmd_status;
+extern const struct command cmd_verify;
 
 #endif

@@ -68,6 +68,7 @@ void mailbox_free_job(struct mailbox_job *job)
 		close(job->fd);
 	free(job->path);
 	free(job->dataset);
+	json_decref(job->request);
 	free(job);
 }
 

@@ -12,7 +12,7 @@
 /* Between the event loop and the worker thread: jobs go one way, events the other. Safe from both threads. */
 struct mailbox;
 
-/* One file to read. Whoever holds the job owns it. */
+/* One file to read, or one task to do. Whoever holds the job owns it. */
 struct mailbox_job {
 	TAILQ_ENTRY(mailbox_job) link;
 	uint64_t ticket;
@@ -21,6 +21,7 @@ struct mailbox_job {
 	uint64_t client; /* of the control socket; 0: a file of the drop directory */
 	int fd;          /* closed with the job; -1: not opened yet */
 	bool dry_run;
+	json_t *request; /* of a task; NULL: a file */
 	int exit_status; /* what a client will be told */
 };
 
@@ -29,6 +30,7 @@ TAILQ_HEAD(mailbox_jobs, mailbox_job);
 enum mailbox_event_kind {
 	MAILBOX_REPORTED,
 	MAILBOX_PROGRESSED,
+	MAILBOX_ANSWERED,
 	MAILBOX_ENDED,
 	MAILBOX_RELEASED,
 };

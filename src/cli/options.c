@@ -12,6 +12,7 @@ enum {
 	LONG_DRY_RUN,
 	LONG_STRICT,
 	LONG_CHECK,
+	LONG_REFEED,
 	LONG_HELP,
 	LONG_VERSION
 };
@@ -23,6 +24,7 @@ static const struct option LONG_OPTIONS[] = {
     {"dry-run", no_argument, NULL, LONG_DRY_RUN},
     {"strict", no_argument, NULL, LONG_STRICT},
     {"check", no_argument, NULL, LONG_CHECK},
+    {"refeed", no_argument, NULL, LONG_REFEED},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
     {0},
@@ -70,6 +72,10 @@ static enum result take(struct options *options, int letter, struct error *error
 	case LONG_CHECK:
 		options->check = true;
 		options->given |= OPTIONS_CHECK;
+		return RESULT_OK;
+	case LONG_REFEED:
+		options->refeed = true;
+		options->given |= OPTIONS_REFEED;
 		return RESULT_OK;
 	case LONG_HELP:
 		options->help = true;

@@ -13,6 +13,7 @@ enum {
 	OPTIONS_DRY_RUN = 1 << 2,
 	OPTIONS_STRICT = 1 << 3,
 	OPTIONS_CHECK = 1 << 4,
+	OPTIONS_REFEED = 1 << 5,
 };
 
 /* The command line, as given. Strings are argv's. */
@@ -23,6 +24,7 @@ struct options {
 	bool dry_run;
 	bool strict;
 	bool check;
+	bool refeed;
 	bool help;
 	bool version;
 	unsigned given;      /* OPTIONS_* that occurred */

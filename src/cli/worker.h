@@ -24,6 +24,7 @@ struct worker_job {
 	uint64_t client;     /* of the control socket; 0: a file of the drop directory */
 	int fd;              /* of a client's file; the worker closes it. -1: it opens the path */
 	bool dry_run;
+	const json_t *request; /* a task (cli/task.h) instead of a file; path is then what it is about */
 };
 
 struct worker_callbacks {
@@ -31,6 +32,8 @@ struct worker_callbacks {
 	void (*reported)(void *context, uint64_t client, const json_t *report);
 	/* A client's file is being read. */
 	void (*progressed)(void *context, uint64_t client, const json_t *progress);
+	/* A line of a task's answer. The reference is borrowed. */
+	void (*answered)(void *context, uint64_t client, const json_t *line);
 	/* Nothing more will be said of this job. */
 	void (*ended)(void *context, uint64_t client, const char *path, int exit_status);
 	/* The file stays in the drop directory; it may be handed in again after the delay. */
@@ -55,8 +58,8 @@ void worker_free(struct worker *worker); /* only after worker_stop() said true; 
 /* Grows whenever the thread gets on with something, or has nothing to do. */
 uint64_t worker_heartbeat(struct worker *worker);
 
-/* What it is doing, for `status`: {"queue", "progress" or null, "trouble" or null, "refused": how many files
- * were not taken and stay}. */
+/* What it is doing, for `status`: {"queue", "progress" or null, "refused": how many files were not taken and
+ * stay, and what trouble_describe() adds}. */
 json_t *worker_status(struct worker *worker);
 
 /* Was this file of the drop directory, named as it was submitted, refused? Then why. */

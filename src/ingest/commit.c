@@ -69,6 +69,7 @@ static enum result collect_marks(struct ingest *ingest, struct marks *out, struc
 			}
 			if (member->dataset != NULL) {
 				member->mark.member.dataset = member->dataset->record.id;
+				member->mark.member.cache_epoch = member->dataset->record.cache_epoch;
 				member->mark.content.dataset = member->dataset->record.id;
 			}
 			member->mark.rejects_length = delivery->record.rejects_length;

@@ -156,7 +156,7 @@ static enum result check_configuration(const struct dataset *dataset, const stru
 	return RESULT_OK;
 }
 
-static struct sink_head expected_head(const struct dataset *dataset, struct state *state)
+struct sink_head dataset_head(const struct dataset *dataset, const struct state *state)
 {
 	struct sink_head head = {
 	    .sink_id = id_from(dataset->record.sink_id),
@@ -173,7 +173,7 @@ static enum result check_presence(struct dataset *dataset, struct state *state, 
                                   struct sink_presence *presence, struct error *error)
 {
 	const struct state_dataset *record = &dataset->record;
-	struct sink_head mine = expected_head(dataset, state);
+	struct sink_head mine = dataset_head(dataset, state);
 	if (!presence->has_head) {
 		if (record->seq > 0 || presence->has_rows)
 			return disagree(error, dataset, "table '%s' has no head row in rowsieve_head",

@@ -59,6 +59,9 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state,
                            struct sink *sink, struct error *error) WARN_UNUSED;
 
+/* The head that this state would make for the dataset: with the record's sink_id, and before any batch. */
+struct sink_head dataset_head(const struct dataset *dataset, const struct state *state);
+
 /* A failure of the state as this program's error; context says what was being done. */
 enum result dataset_state_error(struct error *error, const struct state_error *failure, const char *context);
 

@@ -73,6 +73,31 @@ enum result delivery_find(struct delivery **out, struct state *state, const char
 	return RESULT_OK;
 }
 
+struct currency {
+	struct state_txn *txn;
+	bool is_current;
+};
+
+static bool check_member(void *context, const struct state_member *member)
+{
+	struct currency *currency = context;
+	struct state_dataset dataset;
+	if (member->dataset != 0)
+		currency->is_current =
+		    state_dataset_find(currency->txn, member->dataset, &dataset) == STATE_OK &&
+		    dataset.cache_epoch == member->cache_epoch;
+	return currency->is_current;
+}
+
+bool delivery_is_current(const struct delivery *delivery, struct state *state)
+{
+	struct currency currency = {state_txn_begin_read(state), true};
+	enum state_result result =
+	    state_delivery_each_member(currency.txn, delivery->record.id, check_member, &currency);
+	state_txn_abort(currency.txn);
+	return result == STATE_OK && currency.is_current;
+}
+
 void delivery_free(struct delivery *delivery)
 {
 	if (delivery == NULL)

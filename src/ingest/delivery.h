@@ -32,7 +32,7 @@ struct delivery {
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
 	uint64_t ticket;
 	bool is_recorded;                 /* the state has the record */
-	bool is_superseded;               /* begun for another dataset than the configuration says now */
+	bool is_superseded; /* begun for another dataset than the configuration says now, or before a rebuild */
 	bool is_read;                     /* to its end, whatever that was */
 	bool has_left;                    /* it is where its outcome puts it */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
@@ -45,6 +45,10 @@ struct delivery {
  * counts. */
 enum result delivery_find(struct delivery **out, struct state *state, const char *path,
                           const struct file_identity *identity, struct error *error) WARN_UNUSED;
+
+/* Does what the state has of its members still count? Not when the caches of one's dataset became void since
+ * (I7): then the file is read anew, as a delivery of its own. */
+bool delivery_is_current(const struct delivery *delivery, struct state *state);
 
 /* A new delivery, under a random id. RESULT_NO_MEMORY only. */
 enum result delivery_new(struct delivery **out, const char *path, const struct file_identity *identity,

@@ -118,11 +118,12 @@ static bool is_read_too_soon(const struct delivery *delivery)
 }
 
 /* A file of the drop directory whose delivery has ended needs no reading, only (again) its move. */
-static bool is_settled(const struct delivery *delivery)
+static bool is_settled(const struct ingest *ingest, const struct delivery *delivery)
 {
 	bool has_ended =
 	    delivery->record.status == STATE_STATUS_DONE || delivery->record.status == STATE_STATUS_REJECTED;
-	return delivery->record.in_drop && has_ended && !is_read_too_soon(delivery);
+	return delivery->record.in_drop && has_ended && !is_read_too_soon(delivery) &&
+	       delivery_is_current(delivery, ingest->options.state);
 }
 
 /* The whole path, for the history: a client's file was opened in another directory than ours. */
@@ -178,7 +179,7 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	if (result != RESULT_OK)
 		return result;
 	result = find_delivery(ingest, &delivery, known_path, identity, error);
-	if (result == RESULT_OK && file->in_drop && is_settled(delivery)) {
+	if (result == RESULT_OK && file->in_drop && is_settled(ingest, delivery)) {
 		outcome_retire(ingest, delivery);
 		delivery_free(delivery);
 		*out = NULL;
@@ -223,8 +224,9 @@ static enum result prepare_member(struct ingest *ingest, struct delivery *delive
 	if (result != RESULT_OK)
 		return result;
 	(*out)->dataset = dataset;
-	uint32_t begun_for = (*out)->mark.member.dataset;
-	delivery->is_superseded = begun_for != 0 && begun_for != dataset->record.id;
+	const struct state_member *begun = &(*out)->mark.member;
+	delivery->is_superseded = begun->dataset != 0 && (begun->dataset != dataset->record.id ||
+	                                                  begun->cache_epoch != dataset->record.cache_epoch);
 	if (delivery->is_superseded)
 		return error_set(error, RESULT_CHANGED, "'%s' was begun for another dataset", delivery->file);
 	return RESULT_OK;
@@ -389,12 +391,12 @@ static void take_out(struct ingest *ingest, struct delivery *delivery)
 	ingest->delivery_count--;
 }
 
-/* Begun before a restart, under a configuration that gave it to another dataset: what that one has of it is
- * settled, and says nothing about this one, which reads it as a delivery of its own. */
+/* Begun before a restart, under a configuration that gave it to another dataset, or before a rebuild: what was
+ * read of it is settled, and says nothing about the dataset now, which reads it as a delivery of its own. */
 static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);
-	delivery_end(delivery, STATE_STATUS_FAILED, "the configuration gives it to another dataset now");
+	delivery_end(delivery, STATE_STATUS_FAILED, "begun for another dataset, or before a rebuild: read again");
 	for (size_t i = 0; i < delivery->member_count; i++)
 		delivery->members[i]->is_dirty = false;
 	delivery->is_read = true;

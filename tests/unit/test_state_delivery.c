@@ -438,7 +438,7 @@ static void set_byte(const char *table, size_t at, uint8_t byte)
 Test(state_delivery, values_outside_their_range_are_corrupt)
 {
 	struct state_member member = make_member(1, 0);
-	size_t name = 1 + 4 + 2; /* version, dataset, length of the name */
+	size_t name = 1 + 4 + 4 + 2; /* version, dataset, cache epoch, length of the name */
 	put_member(&member);
 	set_byte("member", name + strlen(member.name), 0);
 	cr_assert_eq(read_member(&f), STATE_CORRUPT, "status below the first");

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/task.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "ingest/forget.h"
+#include "ingest/rebuild.h"
+
+/* The dataset that a task is about. */
+struct subject {
+	struct dataset_options options;
+	struct state_dataset record; /* id 0: the state does not know it */
+};
+
+static enum result read_record(const struct task *task, const char *name, struct state_dataset *record,
+                               struct error *error)
+{
+	struct state_error failure;
+	struct state_txn *txn = state_txn_begin_read(task->app->state);
+	enum result result = RESULT_OK;
+	if (state_dataset_get(txn, name, record) != STATE_OK) {
+		*record = (struct state_dataset){0};
+		if (state_txn_failure(txn, &failure) != STATE_OK)
+			result = dataset_state_error(error, &failure, "cannot read the state");
+	}
+	state_txn_abort(txn);
+	return result;
+}
+
+/* A configured dataset, one that the state knows, or where files make datasets of their own, a new one. */
+static enum result find_subject(const struct task *task, const char *name, struct subject *subject,
+                                struct error *error)
+{
+	struct match_rules rules = app_match_rules(task->app);
+	const struct dataset_options *configured = match_find(&rules, name);
+	if (name[0] == '\0' || strlen(name) > STATE_NAME_MAX)
+		return error_set(error, RESULT_USAGE, "'%s' is no name of a dataset", name);
+	enum result result = read_record(task, name, &subject->record, error);
+	if (result != RESULT_OK)
+		return result;
+	if (configured != NULL)
+		subject->options = *configured;
+	else if (subject->record.id != 0)
+		subject->options =
+		    (struct dataset_options){.name = subject->record.name, .table = subject->record.table};
+	else if (rules.create_unmatched)
+		subject->options = (struct dataset_options){.name = name, .table = name};
+	else
+		return error_set(error, RESULT_CONFIG, "there is no dataset '%s'", name);
+	return RESULT_OK;
+}
+
+struct progress_context {
+	const struct task *task;
+	const char *table;
+};
+
+static void on_progress(void *context, uint64_t rows, uint64_t expected)
+{
+	const struct progress_context *progress = context;
+	progress->task->progress(progress->task->context,
+	                         json_pack("{s:s, s:I, s:I, s:I}", "file", progress->table, "position",
+	                                   (json_int_t)rows, "size", (json_int_t)expected, "rows",
+	                                   (json_int_t)rows));
+}
+
+static struct rebuild_options rebuild_options(const struct task *task, const struct subject *subject,
+                                              struct progress_context *progress)
+{
+	*progress = (struct progress_context){task, subject->options.table};
+	return (struct rebuild_options){
+	    .state = task->app->state,
+	    .sink = task->app->sink,
+	    .dataset = &subject->options,
+	    .memory = task->app->config->memory / 2,
+	    .stop = task->stop,
+	    .progress = on_progress,
+	    .context = progress,
+	};
+}
+
+static enum result rebuild(const struct task *task, const json_t *request, int *exit_status,
+                           struct error *error)
+{
+	struct subject subject;
+	struct progress_context progress;
+	struct rebuild_report report;
+	int64_t started = clock_monotonic_ns();
+	(void)exit_status;
+	enum result result = find_subject(task, task_subject(request), &subject, error);
+	if (result != RESULT_OK)
+		return result;
+	struct rebuild_options options = rebuild_options(task, &subject, &progress);
+	result = rebuild_run(&options, &report, error);
+	if (result != RESULT_OK)
+		return result;
+	task->line(task->context,
+	           json_pack("{s:s, s:s, s:I, s:I, s:I, s:s?, s:b, s:f}", "dataset", subject.options.name,
+	                     "table", subject.options.table, "rows", (json_int_t)report.rows, "distinct",
+	                     (json_int_t)report.distinct, "unfit", (json_int_t)report.unfit, "fault",
+	                     report.unfit > 0 ? report.fault : NULL, "new_table", report.is_new_table,
+	                     "seconds", (double)(clock_monotonic_ns() - started) / 1e9));
+	return RESULT_OK;
+}
+
+static enum result verify(const struct task *task, const json_t *request, int *exit_status,
+                          struct error *error)
+{
+	struct subject subject;
+	struct progress_context progress;
+	struct verify_report report;
+	enum result result = find_subject(task, task_subject(request), &subject, error);
+	if (result != RESULT_OK)
+		return result;
+	struct rebuild_options options = rebuild_options(task, &subject, &progress);
+	result = rebuild_verify(&options, &report, error);
+	if (result != RESULT_OK)
+		return result;
+	*exit_status = report.agrees ? 0 : 1;
+	task->line(task->context,
+	           json_pack("{s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "dataset",
+	                     subject.options.name, "table", subject.options.table, "agrees", report.agrees,
+	                     "problem", report.problem[0] != '\0' ? report.problem : NULL, "rows",
+	                     (json_int_t)report.rows, "distinct", (json_int_t)report.distinct, "unfit",
+	                     (json_int_t)report.unfit, "unknown", (json_int_t)report.unknown, "seen",
+	                     (json_int_t)report.seen, "missing", (json_int_t)report.missing, "batches",
+	                     (json_int_t)report.batches, "ledger_rows", (json_int_t)report.ledger_rows));
+	return RESULT_OK;
+}
+
+static enum result forget(const struct task *task, const json_t *request, int *exit_status,
+                          struct error *error)
+{
+	const char *what = task_subject(request);
+	struct forget_report report = {0};
+	struct subject subject;
+	enum result result;
+	(void)exit_status;
+	if (strchr(what, '/') != NULL) {
+		result = forget_file(task->app->state, what, &report, error);
+	} else {
+		result = find_subject(task, what, &subject, error);
+		if (result == RESULT_OK)
+			result = forget_dataset(task->app->state, subject.record.id, &report, error);
+	}
+	if (result != RESULT_OK)
+		return result;
+	task->line(task->context,
+	           json_pack("{s:s, s:i}", "forgotten", what, "datasets", (int)report.dataset_count));
+	return RESULT_OK;
+}
+
+static const struct {
+	const char *name;
+	enum result (*run)(const struct task *task, const json_t *request, int *exit_status,
+	                   struct error *error);
+} TASKS[] = {
+    {"rebuild", rebuild},
+    {"verify", verify},
+    {"forget", forget},
+};
+
+enum { TASK_COUNT = sizeof TASKS / sizeof *TASKS };
+
+static size_t find_task(const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "command"));
+	size_t i = 0;
+	while (i < TASK_COUNT && (name == NULL || strcmp(TASKS[i].name, name) != 0))
+		i++;
+	return i;
+}
+
+bool task_is_one(const json_t *request)
+{
+	return find_task(request) < TASK_COUNT;
+}
+
+const char *task_subject(const json_t *request)
+{
+	const char *subject = json_string_value(json_object_get(request, "subject"));
+	return subject != NULL ? subject : "";
+}
+
+enum result task_run(const struct task *task, const json_t *request, int *exit_status, struct error *error)
+{
+	size_t which = find_task(request);
+	if (which == TASK_COUNT)
+		return error_set(error, RESULT_USAGE, "there is no such task");
+	*exit_status = 0;
+	return TASKS[which].run(task, request, exit_status, error);
+}
+
+json_t *task_failure(const struct error *error)
+{
+	return json_pack("{s:s, s:s?, s:i}", "error", error->message, "hint",
+	                 error->hint[0] != '\0' ? error->hint : NULL, "exit_status",
+	                 error_exit_status(error->result));
+}
