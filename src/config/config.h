@@ -47,12 +47,19 @@ enum config_signature {
 	CONFIG_SIGNATURE_V2,
 };
 
+enum config_on_change {
+	CONFIG_ON_CHANGE_UPDATE,
+	CONFIG_ON_CHANGE_IGNORE,
+	CONFIG_ON_CHANGE_REJECT,
+};
+
 struct config_dataset {
 	const char *name;
 	const char *table;
 	const char *const *files; /* fnmatch patterns for a member's base name */
 	size_t file_count;
 	struct schema_spec schema;
+	enum config_on_change on_change;
 };
 
 struct config {

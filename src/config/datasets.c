@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/dataset_identity.h"
 #include "config/reader.h"
 
 static enum result read_strings(const char *const **out, size_t *count, cfg_t *section, const char *name)
@@ -122,7 +123,9 @@ static enum result read_dataset(struct config_dataset *dataset, cfg_t *section, 
 		                    "dataset '%s' cannot have table '%s': the name is reserved",
 		                    dataset->name, dataset->table);
 	enum result result = read_strings(&dataset->files, &dataset->file_count, section, "files");
-	return result == RESULT_OK ? read_columns(&dataset->schema, section, error) : result;
+	if (result == RESULT_OK)
+		result = read_columns(&dataset->schema, section, error);
+	return result == RESULT_OK ? dataset_identity_read(dataset, section, error) : result;
 }
 
 static const char *shared_pattern(const struct config_dataset *a, const struct config_dataset *b)
@@ -187,6 +190,7 @@ void datasets_free(struct config_dataset *datasets, size_t count)
 	for (size_t i = 0; datasets != NULL && i < count; i++) {
 		free((void *)datasets[i].files);
 		free_columns(&datasets[i].schema);
+		dataset_identity_free(&datasets[i]);
 	}
 	free(datasets);
 }

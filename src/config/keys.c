@@ -16,6 +16,8 @@ static const char *const unmatched_words[] = {"hold", "create", NULL};
 static const char *const on_done_words[] = {"archive", "keep", "delete", NULL};
 static const char *const addressing_words[] = {"virtual", "path", NULL};
 static const char *const signature_words[] = {"v4", "v2", NULL};
+static const char *const on_change_words[] = {"update", "ignore", "reject", NULL};
+static const char *const duplicates_words[] = {"drop", "keep", NULL};
 static const char *const flag_words[] = {"false", "true", NULL};
 
 const struct key keys_table[] = {
@@ -85,7 +87,8 @@ const struct key keys_table[] = {
      .initial = "false", STORED(mysql.tls)},
     {"mysql", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(mysql.ca)},
 
-    {"s3", "endpoint", KEY_STRING, "URL of the store; Amazon's for the region unless set", STORED(s3.endpoint)},
+    {"s3", "endpoint", KEY_STRING, "URL of the store; Amazon's for the region unless set",
+     STORED(s3.endpoint)},
     {"s3", "region", KEY_STRING, "the environment's or the profile's unless set, else us-east-1",
      STORED(s3.region)},
     {"s3", "bucket", KEY_STRING, "where objects go; without one they go to backup.dir", STORED(s3.bucket)},
@@ -112,6 +115,18 @@ const struct key keys_table[] = {
 
     {"dataset", "files", KEY_STRINGS, "patterns for the base names of its members", .size = 0},
     {"dataset", "table", KEY_NAME, "the dataset's name unless set", .size = 0},
+    {"dataset", "key", KEY_STRINGS,
+     "columns that name a row, as in the header or in the table: one row of each key, the last one delivered",
+     .size = 0},
+    {"dataset", "on_change", KEY_WORD,
+     "what a row does whose key is stored with other values: change the row in the table, nothing (it counts "
+     "as "
+     "filtered), or become a reject",
+     .initial = "update", .words = on_change_words, .size = 0},
+    {"dataset", "duplicates", KEY_WORD,
+     "of equal rows one is stored, or as many as the member has that has most of them", .initial = "drop",
+     .words = duplicates_words, .size = 0},
+    {"dataset", "ignore_in_identity", KEY_STRINGS, "columns that are stored, but not compared", .size = 0},
     {"column", "as", KEY_NAME, "name in the table", .size = 0},
     {"column", "type", KEY_TYPE,
      "integer, decimal(p,s), date, datetime, text or text(n); inferred from the first delivery unless set",
@@ -138,6 +153,13 @@ static bool read_word(uint64_t *value, const char *const *words, const char *tex
 		return true;
 	}
 	return false;
+}
+
+size_t keys_word(const struct key *key, const char *text)
+{
+	uint64_t value = 0;
+	read_word(&value, key->words, text);
+	return value;
 }
 
 static bool read_flag(uint64_t *value, const char *text)

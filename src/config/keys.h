@@ -40,6 +40,9 @@ extern const size_t keys_count;
 
 const struct key *keys_find(const char *section, const char *name); /* NULL: no such key */
 
+/* The place of a text that was checked among the words of a KEY_WORD. */
+size_t keys_word(const struct key *key, const char *text);
+
 /* One value, or one element of a list. RESULT_CONFIG says what it must be. */
 enum result keys_check(const struct key *key, const char *text, struct error *error) WARN_UNUSED;
 

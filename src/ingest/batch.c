@@ -56,15 +56,13 @@ void batch_clear(struct batch *batch)
 	batch->unseen_count = 0;
 }
 
-void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE],
+void batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                struct state_counts *counts)
 {
-	struct slice row = {batch->bytes.data + offset, batch->bytes.length - offset};
-	struct row_digest digest = row_digest(row, key);
 	batch->rows[batch->count] = (struct batch_row){
-	    .digest = {digest.hi, digest.lo},
+	    .digest = {digests->row.hi, digests->row.lo},
 	    .offset = offset,
-	    .length = (uint32_t)row.length,
+	    .length = (uint32_t)(batch->bytes.length - offset),
 	    .order = (uint32_t)batch->count,
 	    .counts = counts,
 	};

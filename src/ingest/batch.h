@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
-#include "schema/row.h"
+#include "schema/identity.h"
 #include "state_delivery.h"
 #include "state_run.h"
 
@@ -51,7 +51,7 @@ bool batch_is_full(const struct batch *batch);
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. counts must outlive the
  * judgement. */
-void batch_add(struct batch *batch, size_t offset, const uint8_t key[ROW_KEY_SIZE],
+void batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                struct state_counts *counts);
 
 /* Sorts, probes the dataset's runs, counts each row as new or duplicate, and leaves the unseen ones. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "schema/identity.h"
 
 /* How long an agreement of state and table is taken for granted between deliveries; every batch checks it
  * anyway. */
@@ -101,7 +102,7 @@ enum result dataset_open(struct dataset **out, struct state *state, const struct
 	strncpy(dataset->record.name, options->name, STATE_NAME_MAX);
 	strncpy(dataset->record.table, options->table, STATE_NAME_MAX);
 	dataset->options.name = dataset->record.name;
-	dataset->fingerprint = schema_fingerprint(&options->spec);
+	dataset->fingerprint = identity_fingerprint(&options->spec);
 	row_derive_key(dataset->row_key, state_secret(state), dataset->record.name);
 	enum result result = dataset_reload(dataset, state, error);
 	if (result != RESULT_OK) {

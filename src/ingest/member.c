@@ -120,8 +120,28 @@ static enum result reject(const struct member_input *input, const struct record 
 	return rejects_add(input->delivery->rejects, &row, error);
 }
 
+/* The row that was appended to the batch's bytes from `offset` on. */
+static enum result take_row(const struct member_input *input, struct identity *identity,
+                            const struct record *record, size_t offset, struct error *error)
+{
+	struct batch *batch = &input->ingest->batch;
+	struct slice row = {batch->bytes.data + offset, batch->bytes.length - offset};
+	struct identity_digests digests;
+	const char *column;
+	enum result result =
+	    identity_digest(identity, row, input->member->dataset->row_key, &digests, &column);
+	if (result == RESULT_INVALID) {
+		batch->bytes.length = offset;
+		return reject(input, record, column, "a column of the key is missing", error);
+	}
+	if (result != RESULT_OK)
+		return error_set(error, result, "out of memory");
+	batch_add(batch, offset, &digests, &input->member->mark.member.counts);
+	return RESULT_OK;
+}
+
 static enum result take_record(const struct member_input *input, const struct schema_map *map,
-                               const struct record *record, struct error *error)
+                               struct identity *identity, const struct record *record, struct error *error)
 {
 	struct dataset *dataset = input->member->dataset;
 	struct batch *batch = &input->ingest->batch;
@@ -140,12 +160,11 @@ static enum result take_record(const struct member_input *input, const struct sc
 		return reject(input, record, fault.column, fault.reason, error);
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
-	batch_add(batch, offset, dataset->row_key, &input->member->mark.member.counts);
-	return RESULT_OK;
+	return take_row(input, identity, record, offset, error);
 }
 
 static enum result take_records(const struct member_input *input, const struct schema_map *map,
-                                struct record_reader *reader, struct error *error)
+                                struct identity *identity, struct record_reader *reader, struct error *error)
 {
 	struct delivery_member *member = input->member;
 	struct record record;
@@ -153,7 +172,7 @@ static enum result take_records(const struct member_input *input, const struct s
 	while ((result = record_next(reader, &record, error)) == RESULT_OK) {
 		if (record.end <= member->resume_at)
 			continue;
-		result = take_record(input, map, &record, error);
+		result = take_record(input, map, identity, &record, error);
 		if (result != RESULT_OK)
 			return result;
 		member->records++;
@@ -254,7 +273,9 @@ static enum result take_rows(const struct member_input *input, struct record_rea
 	if (result != RESULT_OK)
 		return result;
 	record_expect_fields(reader, map.field_count);
-	result = take_records(input, &map, reader, error);
+	struct identity identity = identity_of(dataset->schema);
+	result = take_records(input, &map, &identity, reader, error);
+	identity_close(&identity);
 	schema_map_free(&map);
 	return result;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/identity.h"
 #include "schema/infer.h"
 #include "source/record.h"
 
@@ -215,6 +216,8 @@ enum result survey_infer(const struct survey *survey, struct schema *schema, boo
 	result = walk_members(survey, learn_values, &learning, error);
 	if (result == RESULT_OK)
 		infer_finish(learning.infer, schema);
+	if (result == RESULT_OK)
+		identity_mark(schema, learning.spec);
 	infer_free(learning.infer);
 	*has_rows = learning.has_rows;
 	return result;

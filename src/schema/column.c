@@ -57,9 +57,9 @@ json_t *column_encode(const struct schema_column *column)
 {
 	char type[TYPE_TEXT_MAX];
 	type_text(type, &column->type);
-	return json_pack("{s:I, s:s, s:s, s:s, s:o}", "ordinal", (json_int_t)column->ordinal, "name",
-	                 column->name, "source", column->source, "type", type, "formats",
-	                 encode_formats(column));
+	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:b, s:b}", "ordinal", (json_int_t)column->ordinal,
+	                 "name", column->name, "source", column->source, "type", type, "formats",
+	                 encode_formats(column), "key", column->is_key, "outside", column->is_outside);
 }
 
 enum result column_json_fault(const json_error_t *detail)
@@ -91,10 +91,12 @@ enum result column_decode(struct schema_column *column, json_t *encoded)
 	*column = (struct schema_column){0};
 	json_int_t ordinal;
 	const char *name, *source, *type;
+	int is_key, is_outside;
 	json_t *format_list;
 	json_error_t detail = {0};
-	if (json_unpack_ex(encoded, &detail, 0, "{s:I, s:s, s:s, s:s, s:o!}", "ordinal", &ordinal, "name",
-	                   &name, "source", &source, "type", &type, "formats", &format_list) != 0)
+	if (json_unpack_ex(encoded, &detail, 0, "{s:I, s:s, s:s, s:s, s:o, s:b, s:b!}", "ordinal", &ordinal,
+	                   "name", &name, "source", &source, "type", &type, "formats", &format_list, "key",
+	                   &is_key, "outside", &is_outside) != 0)
 		return column_json_fault(&detail);
 	if (ordinal < 1 || ordinal > UINT32_MAX || !column_is_name(name) ||
 	    type_parse(&column->type, type, NULL) != RESULT_OK)
@@ -104,6 +106,8 @@ enum result column_decode(struct schema_column *column, json_t *encoded)
 	if (!decode_formats(&formats, texts, format_list, column->type.kind))
 		return RESULT_INVALID;
 	column->ordinal = (uint32_t)ordinal;
+	column->is_key = is_key != 0;
+	column->is_outside = is_outside != 0;
 	memcpy(column->name, name, strlen(name) + 1);
 	return column_set_strings(column, source, &formats);
 }

@@ -29,6 +29,12 @@ struct schema_declared {
 struct schema_spec {
 	const struct schema_declared *columns;
 	size_t count;
+	/* columns as the configuration calls them: schema/identity.h */
+	const char *const *key; /* none: a row is a member of a set, or of a bag */
+	size_t key_count;
+	const char *const *ignored; /* stored, and not compared */
+	size_t ignored_count;
+	bool keeps_duplicates; /* a bag: equal rows of one member are all stored */
 };
 
 struct schema_column {
@@ -38,6 +44,8 @@ struct schema_column {
 	struct type type;
 	char *formats[TYPE_FORMATS_MAX];
 	size_t format_count;
+	bool is_key;     /* part of what names a row; never null */
+	bool is_outside; /* of the identity: stored, and not compared */
 };
 
 struct schema {

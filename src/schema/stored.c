@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "schema/column.h"
+#include "schema/identity.h"
 #include "schema/row.h"
 
 enum { DATE_LENGTH = 10 }; /* YYYY-MM-DD */
@@ -57,6 +58,7 @@ enum result stored_declare(struct schema *schema, const struct schema_spec *spec
 				return result;
 		}
 	}
+	identity_mark(schema, spec);
 	return RESULT_OK;
 }
 

@@ -9,8 +9,8 @@
 /* Appends a column that a table has. A name that a column of ours cannot bear is passed over. */
 enum result stored_add_column(struct schema *schema, const char *name, const struct type *type) WARN_UNUSED;
 
-/* Gives columns the types, formats and sources that the configuration declares for them. Ordinals and names
- * stay. */
+/* Gives columns the types, formats and sources that the configuration declares for them, and their places in
+ * the identity. Ordinals and names stay. */
 enum result stored_declare(struct schema *schema, const struct schema_spec *spec) WARN_UNUSED;
 
 /*

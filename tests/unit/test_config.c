@@ -602,6 +602,24 @@ Test(config, syntax_errors_leave_nothing_behind_for_the_next_load)
 	}
 }
 
+Test(config, what_makes_rows_the_same_is_checked_against_itself)
+{
+	expect_loaded("dataset \"a\" { column \"Card No\" { as = \"card\" } key = { \"card\", \"Day\" } "
+	              "on_change = \"reject\" ignore_in_identity = { \"n\" } }\n");
+	const struct config_dataset *dataset = &config->datasets[0];
+	cr_assert(dataset->on_change == CONFIG_ON_CHANGE_REJECT && dataset->schema.key_count == 2 &&
+	          dataset->schema.ignored_count == 1 && !dataset->schema.keeps_duplicates);
+	expect_loaded("dataset \"a\" { duplicates = \"keep\" }\n");
+	cr_assert(config->datasets[0].schema.keeps_duplicates);
+	cr_assert(config->datasets[0].on_change == CONFIG_ON_CHANGE_UPDATE);
+	expect_override_fault("dataset \"a\" { key = { \"x\" } }\n", "dataset.a.duplicates=keep",
+	                      "cannot keep duplicates");
+	expect_override_fault("dataset \"a\" { column \"X\" { as = \"y\" } key = { \"X\" } }\n",
+	                      "dataset.a.ignore_in_identity=y", "in key and in ignore_in_identity");
+	expect_override_fault("", "dataset.a.key=\" \"", "no column's name");
+	expect_override_fault("", "dataset.a.on_change=skip", "update, ignore or reject");
+}
+
 Test(config, a_nul_byte_is_an_error)
 {
 	FILE *file = fopen(in_root("x.conf"), "w");

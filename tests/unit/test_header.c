@@ -74,13 +74,13 @@ Test(header, name_that_is_too_long_is_invalid_unless_declared)
 	cr_expect_eq(header_names(&names, &nothing_declared, repeated, 2, &error), RESULT_INVALID);
 	cr_expect_null(names);
 	const struct schema_declared declared = {.source = text, .name = "short"};
-	expect_names(&(struct schema_spec){&declared, 1}, text, "=short");
+	expect_names(&(struct schema_spec){.columns = &declared, .count = 1}, text, "=short");
 }
 
 Test(header, declared_source_is_matched_to_the_letter_then_by_its_name_then_by_the_columns_name)
 {
 	const struct schema_declared declared[] = {{.source = "a b", .name = "x"}};
-	const struct schema_spec spec = {declared, 1};
+	const struct schema_spec spec = {.columns = declared, .count = 1};
 	expect_names(&spec, "A_B|a b", "a_b|=x");
 	expect_names(&spec, "A_B|c", "=x|c");
 	expect_names(&spec, "X|A_B", "x_2|=x");
@@ -92,14 +92,14 @@ Test(header, exact_source_of_one_declaration_is_not_taken_by_the_name_of_another
 {
 	const struct schema_declared declared[] = {{.source = "A B", .name = "x"},
 	                                           {.source = "a_b", .name = "y"}};
-	const struct schema_spec spec = {declared, 2};
+	const struct schema_spec spec = {.columns = declared, .count = 2};
 	expect_names(&spec, "a_b|c", "=y|c");
 }
 
 Test(header, names_that_differ_in_case_only_are_taken)
 {
 	const struct schema_declared declared[] = {{.source = "x", .name = "Amount"}};
-	const struct schema_spec spec = {declared, 1};
+	const struct schema_spec spec = {.columns = declared, .count = 1};
 	expect_names(&spec, "amount|x", "amount_2|=Amount");
 }
 
@@ -109,8 +109,9 @@ static void expect_configuration_error(struct schema_declared first, struct sche
 	const struct schema_declared declared[] = {first, second};
 	struct header_name *names = NULL;
 	struct error error;
-	cr_expect_eq(header_names(&names, &(struct schema_spec){declared, 2}, header, 2, &error),
-	             RESULT_CONFIG);
+	cr_expect_eq(
+	    header_names(&names, &(struct schema_spec){.columns = declared, .count = 2}, header, 2, &error),
+	    RESULT_CONFIG);
 	cr_expect_null(names);
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema/row.h"
+#include "schema/identity.h"
 #include "schema/schema.h"
 #include "schema_input.h"
 
@@ -16,7 +16,7 @@ static const struct schema_declared typed_columns[] = {
     {.source = "city", .has_type = true, .type = {.kind = TYPE_TEXT, .length = 100}},
     {.source = "note"},
 };
-static const struct schema_spec typed = {typed_columns, COUNT(typed_columns)};
+static const struct schema_spec typed = {.columns = typed_columns, .count = COUNT(typed_columns)};
 
 static struct row_digest digest_of(const struct schema *schema, const struct schema_map *map,
                                    const struct slice *fields)
@@ -229,4 +229,94 @@ Test(identity, added_column_that_is_empty_leaves_a_row_the_same)
 	schema_map_free(&before);
 	schema_map_free(&after);
 	schema_free(schema);
+}
+
+static const char *const key_names[] = {"City", "id"};
+static const char *const ignored_names[] = {"note"};
+static const struct schema_spec keyed = {.columns = typed_columns,
+                                         .count = COUNT(typed_columns),
+                                         .key = key_names,
+                                         .key_count = COUNT(key_names),
+                                         .ignored = ignored_names,
+                                         .ignored_count = COUNT(ignored_names)};
+
+static enum result digests_of(const struct schema *schema, const char *text, struct identity_digests *digests,
+                              const char **column)
+{
+	static const uint8_t row_key[ROW_KEY_SIZE] = {7};
+	struct schema_map map = schema_input_map(schema, &keyed, "id|price|day|time|city|note");
+	struct line line = schema_input_line(text);
+	struct buffer row = {0};
+	struct schema_fault fault = {0};
+	cr_assert_eq(schema_row(schema, &map, line.fields, map.field_count, &row, &fault), RESULT_OK);
+	struct identity identity = identity_of(schema);
+	enum result result =
+	    identity_digest(&identity, (struct slice){row.data, row.length}, row_key, digests, column);
+	identity_close(&identity);
+	buffer_free(&row);
+	schema_map_free(&map);
+	return result;
+}
+
+Test(identity, key_and_row_have_digests_of_their_own_columns)
+{
+	struct schema *schema = schema_input_schema(&keyed, "id|price|day|time|city|note");
+	identity_mark(schema, &keyed);
+	const char *column = NULL;
+	struct identity_digests one, other;
+	cr_assert_eq(digests_of(schema, "1|2.50|||Oslo|x", &one, &column), RESULT_OK);
+
+	cr_assert_eq(digests_of(schema, "1|2.5|||Oslo|another note", &other, &column), RESULT_OK);
+	cr_expect(same_digest(one.key, other.key) && same_digest(one.row, other.row),
+	          "a column outside the identity counts");
+	cr_assert_eq(digests_of(schema, "1|3|||Oslo|x", &other, &column), RESULT_OK);
+	cr_expect(same_digest(one.key, other.key) && !same_digest(one.row, other.row),
+	          "a value beside the key");
+	cr_assert_eq(digests_of(schema, "1|2.50|||Oslo |x", &other, &column), RESULT_OK);
+	cr_expect(!same_digest(one.key, other.key), "keys differ in a trailing blank");
+	cr_assert_eq(digests_of(schema, "1|2.50||||x", &other, &column), RESULT_INVALID);
+	cr_expect_str_eq(column, "city");
+	schema_free(schema);
+}
+
+Test(identity, texts_of_a_key_get_a_length_that_an_index_holds)
+{
+	const char *const names[] = {"a", "b", "c", "d"};
+	for (size_t count = 1; count <= COUNT(names); count++) {
+		const struct schema_spec spec = {.key = names, .key_count = count};
+		struct schema *schema = schema_input_schema(&spec, "a|b|c|d|e");
+		identity_mark(schema, &spec);
+		size_t characters = 0;
+		for (size_t i = 0; i < count; i++)
+			characters += schema->columns[i].type.length;
+		cr_expect(characters >= count && characters <= 768, "%zu columns, %zu characters", count,
+		          characters);
+		cr_expect_eq(schema->columns[4].type.length, 0);
+		schema_free(schema);
+	}
+}
+
+Test(identity, fingerprint_tells_changes_from_mere_edits)
+{
+	static const char *const turned[] = {"id", "city"}, *const one[] = {"id"},
+				 *const two[] = {"id", "note"};
+	struct id fingerprint = identity_fingerprint(&keyed);
+	struct schema_spec spec = keyed;
+	spec.key = turned;
+	cr_expect(id_equal(fingerprint, identity_fingerprint(&spec)), "the order of the key");
+	spec.key = one;
+	spec.key_count = 1;
+	cr_expect_not(id_equal(fingerprint, identity_fingerprint(&spec)), "another key");
+	spec = keyed;
+	spec.ignored_count = 0;
+	cr_expect_not(id_equal(fingerprint, identity_fingerprint(&spec)), "a column compared again");
+	spec.ignored = two;
+	spec.ignored_count = 2;
+	spec.key_count = 1;
+	cr_expect_not(id_equal(fingerprint, identity_fingerprint(&spec)), "the columns change places");
+	cr_expect_not(
+	    id_equal(identity_fingerprint(&typed),
+	             identity_fingerprint(&(struct schema_spec){
+			 .columns = typed_columns, .count = COUNT(typed_columns), .keeps_duplicates = true})),
+	    "a bag");
 }

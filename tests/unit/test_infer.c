@@ -163,7 +163,7 @@ Test(infer, declared_types_and_older_columns_are_left_alone)
 	    {.source = "B", .name = "bee", .has_type = true, .type.kind = TYPE_TEXT},
 	    {.source = "C"},
 	};
-	const struct schema_spec spec = {declared, COUNT(declared)};
+	const struct schema_spec spec = {.columns = declared, .count = COUNT(declared)};
 	struct slice header[] = {SLICE("a"), SLICE("B"), SLICE("C"), SLICE("d")};
 	struct table table = table_of(&spec, header, 4);
 	struct infer *infer = infer_new(table.schema, &spec, 1);

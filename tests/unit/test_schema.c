@@ -138,7 +138,7 @@ Test(schema, declared_columns_get_their_name_type_and_formats)
 	    {.source = "Amount"},
 	    {.source = "Absent", .has_type = true, .type = type_of("integer")},
 	};
-	const struct schema_spec spec = {declared, COUNT(declared)};
+	const struct schema_spec spec = {.columns = declared, .count = COUNT(declared)};
 	struct schema *schema = schema_input_schema(&spec, "index|Card Type|Date|Amount");
 	cr_expect_str_eq(columns_text(schema),
 	                 "index:1:text Typ der \xc3\x84:2:text(32) date:3:date amount:4:text");
@@ -204,7 +204,7 @@ static const struct schema_declared typed_columns[] = {
     {.source = "city", .has_type = true, .type = {.kind = TYPE_TEXT, .length = 100}},
     {.source = "note"},
 };
-static const struct schema_spec typed = {typed_columns, COUNT(typed_columns)};
+static const struct schema_spec typed = {.columns = typed_columns, .count = COUNT(typed_columns)};
 
 Test(schema, row_holds_the_values_that_are_not_null_in_the_order_of_ordinals)
 {
@@ -252,7 +252,7 @@ static struct schema *example_schema(void)
 	    {.source = "At", .has_type = true, .type = {.kind = TYPE_DATETIME}},
 	    {.source = "No", .has_type = true, .type = {.kind = TYPE_INTEGER}},
 	};
-	return schema_input_schema(&(struct schema_spec){declared, COUNT(declared)},
+	return schema_input_schema(&(struct schema_spec){.columns = declared, .count = COUNT(declared)},
 	                           "No|Date|Amount|City|At|free \xff text");
 }
 
@@ -357,8 +357,8 @@ Test(schema, flipped_bits_never_crash_the_decoder)
 }
 
 #define COLUMN(ordinal, name, type, formats)                                                                 \
-	"{\"formats\":" formats ",\"name\":\"" name "\",\"ordinal\":" ordinal                                \
-	",\"source\":\"s\",\"type\":\"" type "\"}"
+	"{\"formats\":" formats ",\"key\":false,\"outside\":false,\"name\":\"" name                          \
+	"\",\"ordinal\":" ordinal ",\"source\":\"s\",\"type\":\"" type "\"}"
 #define SCHEMA(columns) "{\"columns\":[" columns "],\"version\":1}"
 
 Test(schema, decoder_refuses_what_no_schema_can_be)
@@ -405,8 +405,8 @@ Test(schema, decoder_refuses_what_no_schema_can_be)
 static bool same_fingerprint(const struct schema_declared *a, size_t a_count, const struct schema_declared *b,
                              size_t b_count)
 {
-	return id_equal(schema_fingerprint(&(struct schema_spec){a, a_count}),
-	                schema_fingerprint(&(struct schema_spec){b, b_count}));
+	return id_equal(schema_fingerprint(&(struct schema_spec){.columns = a, .count = a_count}),
+	                schema_fingerprint(&(struct schema_spec){.columns = b, .count = b_count}));
 }
 
 Test(schema, fingerprint_does_not_depend_on_the_order_of_declarations)

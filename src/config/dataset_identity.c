@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/dataset_identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/keys.h"
+#include "config/reader.h"
+#include "schema/identity.h"
+
+static enum result read_names(const char *const **out, size_t *count, const struct schema_spec *spec,
+                              cfg_t *section, const char *key, struct error *error)
+{
+	size_t size = cfg_size(section, key);
+	const char **names = calloc(size + 1, sizeof *names);
+	if (names == NULL)
+		return RESULT_NO_MEMORY;
+	*out = names;
+	*count = size;
+	for (size_t i = 0; i < size; i++) {
+		char name[SCHEMA_NAME_MAX + 1];
+		names[i] = cfg_getnstr(section, key, (unsigned)i);
+		if (!identity_name(name, spec, names[i]))
+			return reader_fault(section, error, "%s has '%s', which is no column's name", key,
+			                    names[i]);
+	}
+	return RESULT_OK;
+}
+
+static const char *shared_column(const struct schema_spec *spec)
+{
+	for (size_t i = 0; i < spec->key_count; i++) {
+		char key[SCHEMA_NAME_MAX + 1], ignored[SCHEMA_NAME_MAX + 1];
+		identity_name(key, spec, spec->key[i]);
+		for (size_t j = 0; j < spec->ignored_count; j++)
+			if (identity_name(ignored, spec, spec->ignored[j]) && schema_same_name(key, ignored))
+				return spec->key[i];
+	}
+	return NULL;
+}
+
+enum result dataset_identity_read(struct config_dataset *dataset, cfg_t *section, struct error *error)
+{
+	struct schema_spec *spec = &dataset->schema;
+	enum result result = read_names(&spec->key, &spec->key_count, spec, section, "key", error);
+	if (result == RESULT_OK)
+		result = read_names(&spec->ignored, &spec->ignored_count, spec, section, "ignore_in_identity",
+		                    error);
+	if (result != RESULT_OK)
+		return result;
+	dataset->on_change = (enum config_on_change)keys_word(keys_find("dataset", "on_change"),
+	                                                      cfg_getstr(section, "on_change"));
+	spec->keeps_duplicates = strcmp(cfg_getstr(section, "duplicates"), "keep") == 0;
+	if (spec->keeps_duplicates && spec->key_count > 0)
+		return reader_fault(section, error, "dataset '%s' has a key, so it cannot keep duplicates",
+		                    dataset->name);
+	const char *shared = shared_column(spec);
+	if (shared != NULL)
+		return reader_fault(section, error, "'%s' is in key and in ignore_in_identity", shared);
+	return RESULT_OK;
+}
+
+void dataset_identity_free(struct config_dataset *dataset)
+{
+	free((void *)dataset->schema.key);
+	free((void *)dataset->schema.ignored);
+}
