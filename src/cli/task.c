@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/task.h"
 
+#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "cli/report.h"
 #include "ingest/forget.h"
 #include "ingest/rebuild.h"
+#include "ingest/refeed.h"
 
 /* The dataset that a task is about. */
 struct subject {
@@ -82,6 +84,80 @@ static struct rebuild_options rebuild_options(const struct task *task, const str
 	};
 }
 
+/* An engine of the task's own; its reports are lines of the answer. */
+struct feeding {
+	const struct task *task;
+	struct ingest *engine;
+};
+
+static void on_report(void *context, const struct ingest_report *report)
+{
+	const struct feeding *feeding = context;
+	feeding->task->line(feeding->task->context, report_json(report));
+}
+
+static void on_file_progress(void *context, const struct ingest_progress *progress)
+{
+	const struct feeding *feeding = context;
+	feeding->task->progress(feeding->task->context, report_progress_json(progress));
+}
+
+static enum result open_engine(struct feeding *feeding, struct error *error)
+{
+	struct ingest_options options = app_ingest_options(feeding->task->app);
+	options.stop = feeding->task->stop;
+	options.report = on_report;
+	options.progress = on_file_progress;
+	options.context = feeding;
+	return ingest_open(&feeding->engine, &options, error);
+}
+
+/* Where nobody watches the drop directory, its files are read at once. */
+static enum result feed_file(void *context, const char *path, const char *subdirectory, struct error *error)
+{
+	struct feeding *feeding = context;
+	char name[SCHEMA_NAME_MAX + 1];
+	struct match_rules rules = app_match_rules(feeding->task->app);
+	if (feeding->task->has_daemon) {
+		feeding->task->release(feeding->task->context, path);
+		return RESULT_OK;
+	}
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(error, RESULT_IO, "'%s'", path);
+	bool is_named = subdirectory != NULL && match_name(&rules, subdirectory, name, error) == RESULT_OK;
+	struct ingest_file file = {
+	    .path = path, .fd = fd, .dataset = is_named ? name : NULL, .in_drop = true};
+	enum result result = ingest_read(feeding->engine, &file, error);
+	if (result == RESULT_OK)
+		result = ingest_flush(feeding->engine, error);
+	return result == RESULT_INVALID || result == RESULT_END ? RESULT_OK : result;
+}
+
+/* Files that are left in the drop directory are looked at again in any case; archived ones where wanted. */
+static enum result feed_again(const struct task *task, const char *name, bool archived, struct error *error)
+{
+	const struct config *config = task->app->config;
+	struct feeding feeding = {.task = task};
+	struct state_dataset record;
+	size_t count = 0;
+	enum result result = read_record(task, name, &record, error);
+	if (result == RESULT_OK && !task->has_daemon && archived)
+		result = open_engine(&feeding, error);
+	struct refeed_options options = {task->app->state, record.id, config->drop,
+	                                 config->done,     feed_file, &feeding};
+	if (result == RESULT_OK && config->on_done == CONFIG_ON_DONE_KEEP && (task->has_daemon || archived))
+		result = refeed_kept(&options, &count, error);
+	if (result == RESULT_OK && archived) {
+		size_t kept = count;
+		result = refeed_archived(&options, &count, error);
+		task->line(task->context,
+		           json_pack("{s:s, s:I}", "dataset", name, "refeed", (json_int_t)(kept + count)));
+	}
+	ingest_close(feeding.engine);
+	return result;
+}
+
 static enum result rebuild(const struct task *task, const json_t *request, int *exit_status,
                            struct error *error)
 {
@@ -103,7 +179,8 @@ static enum result rebuild(const struct task *task, const json_t *request, int *
 	                     (json_int_t)report.distinct, "unfit", (json_int_t)report.unfit, "fault",
 	                     report.unfit > 0 ? report.fault : NULL, "new_table", report.is_new_table,
 	                     "seconds", (double)(clock_monotonic_ns() - started) / 1e9));
-	return RESULT_OK;
+	return feed_again(task, subject.options.name, json_is_true(json_object_get(request, "refeed")),
+	                  error);
 }
 
 static enum result verify(const struct task *task, const json_t *request, int *exit_status,
@@ -141,10 +218,13 @@ static enum result forget(const struct task *task, const json_t *request, int *e
 	(void)exit_status;
 	if (strchr(what, '/') != NULL) {
 		result = forget_file(task->app->state, what, &report, error);
+		task->release(task->context, what);
 	} else {
 		result = find_subject(task, what, &subject, error);
 		if (result == RESULT_OK)
 			result = forget_dataset(task->app->state, subject.record.id, &report, error);
+		if (result == RESULT_OK)
+			result = feed_again(task, what, false, error);
 	}
 	if (result != RESULT_OK)
 		return result;

@@ -224,6 +224,40 @@ class RebuildTests(LedgerChecks):
         daemon.stop()
         self.assert_ledger_matches("t", 100)
 
+    def deliver_three(self):
+        """By a daemon that archives them: one for another dataset too, and two of one name."""
+        daemon = self.daemon()
+        for count, name in enumerate(("t/first.csv", "t/first.csv", "other/theirs.csv"), 1):
+            rows = ROWS if count != 2 else [(101, "2017-01-01", "0.5", "new")]
+            dropped = self.deliver(name, csv_text(COLUMNS, rows))
+            daemon.wait_until(lambda: not dropped.exists(), f"file {count} was archived")
+        daemon.wait_until(lambda: len(self.history()) == 3, "three deliveries were known")
+        daemon.stop()
+        self.assertEqual(self.table_size("t"), 101)
+        self.assertEqual(len(list(self.done.iterdir())), 3)
+
+    def test_archived_deliveries_are_fed_again(self):
+        self.deliver_three()
+        self.query('DELETE FROM "t"')
+        lines = parse_objects(self.rowsieve("rebuild", "--json", "--refeed", "t").stdout)
+        self.assertEqual([line["new"] for line in lines if "delivery" in line], [100, 1])
+        self.assertEqual([line["refeed"] for line in lines if "refeed" in line], [2])
+        self.assertEqual(len(list(self.done.iterdir())), 3, "and archived again")
+        self.verify()
+        self.assert_ledger_matches("t", 101)
+        self.assert_ledger_matches("other", 100)
+
+    def test_the_daemon_takes_what_is_fed_again(self):
+        self.deliver_three()
+        self.query('DELETE FROM "t"')
+        daemon = self.daemon()
+        lines = parse_objects(self.rowsieve("rebuild", "--json", "--refeed", "t").stdout)
+        self.assertEqual(lines[-1]["refeed"], 2)
+        daemon.wait_until(lambda: self.table_size("t") == 101, "the rows were back")
+        daemon.wait_until(lambda: len(list(self.done.iterdir())) == 3, "the files were archived again")
+        daemon.stop()
+        self.verify()
+
 
 class SqliteRebuildTest(RebuildTests, SqliteSink, Case):
     def query(self, sql):
@@ -233,7 +267,21 @@ class SqliteRebuildTest(RebuildTests, SqliteSink, Case):
 
 
 class MysqlRebuildTest(RebuildTests, MysqlSink, Case):
-    pass
+    def test_a_dataset_moves_from_sqlite_to_mysql(self):
+        options, self.options = self.options, []
+        daemon = self.daemon()
+        dropped = self.deliver("t/first.csv", FILE)
+        daemon.wait_until(lambda: not dropped.exists(), "the file was archived")
+        daemon.stop()
+        self.assertEqual(SqliteSink.table_size(self, "t"), 100)
+        self.options = options
+        done = self.rowsieve("ingest", "--dataset", "t", self.file, status=EXIT_DELIVERY)
+        self.assert_one_line(done.stderr, "its rows are in sqlite", "rowsieve rebuild t --refeed")
+        lines = parse_objects(self.rowsieve("rebuild", "--json", "--refeed", "t").stdout)
+        self.assertTrue(lines[0]["new_table"])
+        self.assertEqual([line["new"] for line in lines if "delivery" in line], [100])
+        self.assert_again(duplicate=100)
+        self.assert_ledger_matches("t", 100)
 
 
 class ForgetTest(SqliteSink, Case):
