@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "ingest/commit.h"
 #include "ingest/survey.h"
+#include "schema/schema_map.h"
 
 static const int64_t PROGRESS_INTERVAL_NS = 100000000;
 
@@ -120,12 +121,25 @@ static enum result reject(const struct member_input *input, const struct record 
 	return rejects_add(input->delivery->rejects, &row, error);
 }
 
-/* The row that was appended to the batch's bytes from `offset` on. */
+/* The row that was appended to the batch's bytes last, from `offset` on. */
+static struct slice last_row(const struct batch *batch, size_t offset)
+{
+	return (struct slice){batch->bytes.data + offset, batch->bytes.length - offset};
+}
+
+static void filter(const struct member_input *input, size_t offset)
+{
+	struct state_counts *counts = &input->member->mark.member.counts;
+	input->ingest->batch.bytes.length = offset;
+	counts->rows++;
+	counts->filtered++;
+}
+
 static enum result take_row(const struct member_input *input, struct identity *identity,
                             const struct record *record, size_t offset, struct error *error)
 {
 	struct batch *batch = &input->ingest->batch;
-	struct slice row = {batch->bytes.data + offset, batch->bytes.length - offset};
+	struct slice row = last_row(batch, offset);
 	struct identity_digests digests;
 	const char *column;
 	enum result result =
@@ -143,7 +157,6 @@ static enum result take_row(const struct member_input *input, struct identity *i
 static enum result take_record(const struct member_input *input, const struct schema_map *map,
                                struct identity *identity, const struct record *record, struct error *error)
 {
-	struct dataset *dataset = input->member->dataset;
 	struct batch *batch = &input->ingest->batch;
 	if (record->fault != RECORD_WHOLE)
 		return reject(input, record, NULL, record_fault_text(record->fault), error);
@@ -154,12 +167,16 @@ static enum result take_record(const struct member_input *input, const struct sc
 		return reject(input, record, NULL, "blank line", error);
 	size_t offset = batch->bytes.length;
 	struct schema_fault fault;
-	enum result result = schema_row(dataset->schema, map, is_blank ? &empty : record->fields,
-	                                is_blank ? 1 : record->field_count, &batch->bytes, &fault);
+	enum result result = schema_map_row(map, is_blank ? &empty : record->fields,
+	                                    is_blank ? 1 : record->field_count, &batch->bytes, &fault);
 	if (result == RESULT_INVALID)
 		return reject(input, record, fault.column, fault.reason, error);
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
+	if (!schema_map_holds(map, last_row(batch, offset))) {
+		filter(input, offset);
+		return RESULT_OK;
+	}
 	return take_row(input, identity, record, offset, error);
 }
 

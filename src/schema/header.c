@@ -18,7 +18,9 @@ struct resolver {
 
 enum match {
 	MATCH_SOURCE,
+	MATCH_ALIAS,
 	MATCH_SOURCE_NAME,
+	MATCH_ALIAS_NAME,
 	MATCH_TABLE_NAME,
 };
 
@@ -43,22 +45,38 @@ static bool is_claimed(const struct resolver *resolver, const struct schema_decl
 	return false;
 }
 
+/* Does the field bear that name, to the letter or as a column's name? */
+static bool bears(const struct resolver *resolver, size_t field, const char *wanted, bool to_the_letter)
+{
+	name_text name;
+	struct slice text = slice_from_string(wanted);
+	if (to_the_letter)
+		return slice_equal(resolver->header[field], text);
+	return schema_name(name, text) && schema_same_name(resolver->bases[field], name);
+}
+
+static bool matches(const struct resolver *resolver, size_t field, const struct schema_declared *declared,
+                    enum match match)
+{
+	name_text name;
+	bool to_the_letter = match == MATCH_SOURCE || match == MATCH_ALIAS;
+	if (match == MATCH_TABLE_NAME)
+		return schema_declared_name(name, declared) && schema_same_name(resolver->bases[field], name);
+	if (match == MATCH_SOURCE || match == MATCH_SOURCE_NAME)
+		return bears(resolver, field, declared->source, to_the_letter);
+	for (size_t i = 0; i < declared->alias_count; i++)
+		if (bears(resolver, field, declared->aliases[i], to_the_letter))
+			return true;
+	return false;
+}
+
 /* The first field that nobody claimed and that matches; resolver->count when there is none. */
 static size_t find_field(const struct resolver *resolver, const struct schema_declared *declared,
                          enum match match)
 {
-	struct slice source = slice_from_string(declared->source);
-	name_text name;
-	if ((match == MATCH_SOURCE_NAME && !schema_name(name, source)) ||
-	    (match == MATCH_TABLE_NAME && !schema_declared_name(name, declared)))
-		return resolver->count;
-	for (size_t i = 0; i < resolver->count; i++) {
-		if (resolver->names[i].declared != NULL)
-			continue;
-		if (match == MATCH_SOURCE ? slice_equal(resolver->header[i], source)
-		                          : schema_same_name(resolver->bases[i], name))
+	for (size_t i = 0; i < resolver->count; i++)
+		if (resolver->names[i].declared == NULL && matches(resolver, i, declared, match))
 			return i;
-	}
 	return resolver->count;
 }
 
@@ -78,6 +96,8 @@ static void claim_declared(struct resolver *resolver, const struct schema_spec *
 
 static bool is_taken(const struct resolver *resolver, const char *text)
 {
+	if (schema_same_name(text, SCHEMA_RESCUED))
+		return true;
 	for (size_t i = 0; i < resolver->count; i++)
 		if (schema_same_name(resolver->names[i].text, text))
 			return true;

@@ -7,10 +7,12 @@
 /*
  * From a header's fields to the table's names.
  *
- * A declared column takes the first field that is its source to the letter; without one, a field whose name
- * is the source's name; without one, a field of the declared column's own name. The other fields are called
+ * A declared column takes the first field that is its source to the letter; without one, one of its aliases;
+ * without one, a field whose name is the source's name, then an alias's; without one, a field of the declared
+ * column's own name. The other fields are called
  * by schema_name(), an empty one column_N after its place. A name that is taken gets _2, _3 …, whichever is
- * free; first choice have the declared columns, then the others in the order of the header.
+ * free; first choice have the declared columns, then the others in the order of the header. SCHEMA_RESCUED is
+ * always taken.
  */
 struct header_name {
 	char text[SCHEMA_NAME_MAX + 1];

@@ -114,8 +114,8 @@ void infer_record(struct infer *infer, const struct schema_map *map, const struc
 		return;
 	for (size_t i = 0; i < infer->count;) {
 		struct candidate *candidate = &infer->candidates[i];
-		uint32_t field = map->field[candidate->column];
-		if (field != SCHEMA_NO_FIELD && !type_is_null(&any_typed, fields[field]))
+		uint32_t field = map->cells[candidate->column].field;
+		if (field < count && !type_is_null(&any_typed, fields[field]))
 			candidate->guess = guess_again(candidate, fields[field]);
 		if (candidate->guess == GUESS_TEXT)
 			*candidate = infer->candidates[--infer->count];

@@ -2,7 +2,7 @@
 #ifndef ROWSIEVE_SCHEMA_INFER_H
 #define ROWSIEVE_SCHEMA_INFER_H
 
-#include "schema/schema.h"
+#include "schema/schema_map.h"
 
 /*
  * Types from the values of the first delivery. A column gets a type only if every value that is not null fits

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistr.h>
@@ -11,7 +12,6 @@
 #include "base/cleanup.h"
 #include "schema/column.h"
 #include "schema/header.h"
-#include "schema/row.h"
 
 static enum result no_memory(struct error *error)
 {
@@ -81,7 +81,7 @@ enum result schema_encode(const struct schema *schema, struct buffer *out)
 	return text == NULL ? RESULT_NO_MEMORY : buffer_append_string(out, text);
 }
 
-static struct schema_column *find_column(const struct schema *schema, const char *name)
+struct schema_column *schema_find(const struct schema *schema, const char *name)
 {
 	for (size_t i = 0; i < schema->count; i++)
 		if (schema_same_name(schema->columns[i].name, name))
@@ -99,7 +99,7 @@ static enum result decode_columns(struct schema *schema, const json_t *encoded)
 	for (size_t i = 0; i < json_array_size(encoded); i++) {
 		struct schema_column *column = &schema->columns[i];
 		enum result result = column_decode(column, json_array_get(encoded, i));
-		bool is_repeated = result == RESULT_OK && find_column(schema, column->name) != NULL;
+		bool is_repeated = result == RESULT_OK && schema_find(schema, column->name) != NULL;
 		schema->count++;
 		if (result != RESULT_OK)
 			return result;
@@ -205,18 +205,113 @@ static enum result copy_source(struct schema_column *column, struct slice source
 	return column_set_strings(column, shown, formats);
 }
 
-static enum result append_column(struct schema *schema, const struct header_name *name, struct slice source)
+static enum result append_column(struct schema *schema, const char *name,
+                                 const struct schema_declared *declared, struct slice source)
 {
 	uint32_t last_ordinal = schema->count > 0 ? schema->columns[schema->count - 1].ordinal : 0;
+	if (reserve_columns(schema, 1) != RESULT_OK)
+		return RESULT_NO_MEMORY;
 	struct schema_column *column = &schema->columns[schema->count++];
 	*column = (struct schema_column){.ordinal = last_ordinal + 1, .type.kind = TYPE_TEXT};
-	memcpy(column->name, name->text, sizeof column->name);
+	strcpy(column->name, name);
 	struct type_formats formats = {0};
-	if (name->declared != NULL && name->declared->has_type) {
-		column->type = name->declared->type;
-		formats = name->declared->formats;
+	if (declared != NULL && declared->has_type) {
+		column->type = declared->type;
+		formats = declared->formats;
 	}
 	return copy_source(column, source, &formats);
+}
+
+bool schema_rescues(const struct schema_spec *spec)
+{
+	return spec->drift == SCHEMA_DRIFT_RESCUE || spec->bad_value == SCHEMA_BAD_VALUE_RESCUE ||
+	       spec->ragged == SCHEMA_RAGGED_RESCUE;
+}
+
+/* A header and what it is called. */
+struct heading {
+	const struct slice *header;
+	const struct header_name *names;
+	size_t count;
+};
+
+static enum result append_header(struct schema *schema, const struct schema_spec *spec,
+                                 const struct heading *heading, bool is_first)
+{
+	for (size_t i = 0; i < heading->count; i++) {
+		const struct header_name *name = &heading->names[i];
+		bool is_surplus = name->declared == NULL &&
+		                  (spec->only_declared || (!is_first && spec->drift == SCHEMA_DRIFT_RESCUE));
+		if (is_surplus || schema_find(schema, name->text) != NULL)
+			continue;
+		if (append_column(schema, name->text, name->declared, heading->header[i]) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+	}
+	return RESULT_OK;
+}
+
+static enum result append_declared(struct schema *schema, const struct schema_spec *spec)
+{
+	for (size_t i = 0; i < spec->count; i++) {
+		const struct schema_declared *declared = &spec->columns[i];
+		char name[SCHEMA_NAME_MAX + 1];
+		if (!schema_declared_name(name, declared) || schema_find(schema, name) != NULL)
+			continue;
+		if (append_column(schema, name, declared, slice_from_string(declared->source)) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+	}
+	return RESULT_OK;
+}
+
+/* A declaration may ask for a wider type than was frozen. */
+static size_t widen_declared(struct schema *schema, const struct schema_spec *spec)
+{
+	size_t widened = 0;
+	for (size_t i = 0; i < spec->count; i++) {
+		char name[SCHEMA_NAME_MAX + 1];
+		const struct schema_declared *declared = &spec->columns[i];
+		struct schema_column *column =
+		    schema_declared_name(name, declared) ? schema_find(schema, name) : NULL;
+		/* What a key's text lacks in length it was given for its index. */
+		bool is_indexed = column != NULL && column->is_key && declared->type.length == 0;
+		if (column != NULL && declared->has_type && !is_indexed)
+			widened += type_widen(&column->type, &declared->type);
+	}
+	return widened;
+}
+
+static enum result append_rescued(struct schema *schema, const struct schema_spec *spec)
+{
+	if (!schema_rescues(spec) || schema_find(schema, SCHEMA_RESCUED) != NULL)
+		return RESULT_OK;
+	return append_column(schema, SCHEMA_RESCUED, NULL, slice_from_string(SCHEMA_RESCUED));
+}
+
+/* Which names the header has and the schema has not, and the other way round, as far as a message holds them.
+ */
+static enum result check_frozen(const struct schema *schema, const struct schema_spec *spec,
+                                const struct heading *heading, struct error *error)
+{
+	char more[ERROR_MESSAGE_MAX / 3] = "", less[ERROR_MESSAGE_MAX / 3] = "";
+	for (size_t i = 0; i < heading->count; i++) {
+		const struct header_name *name = &heading->names[i];
+		if ((name->declared != NULL || !spec->only_declared) &&
+		    schema_find(schema, name->text) == NULL)
+			snprintf(more + strlen(more), sizeof more - strlen(more), " '%s'", name->text);
+	}
+	if (more[0] == '\0')
+		return RESULT_OK;
+	for (size_t i = 0; i < schema->count; i++) {
+		bool is_there = strcmp(schema->columns[i].name, SCHEMA_RESCUED) == 0;
+		for (size_t j = 0; j < heading->count; j++)
+			is_there |= schema_same_name(schema->columns[i].name, heading->names[j].text);
+		if (!is_there)
+			snprintf(less + strlen(less), sizeof less - strlen(less), " '%s'",
+			         schema->columns[i].name);
+	}
+	return error_set(error, RESULT_INVALID,
+	                 "its columns differ from the table's (drift = \"freeze\"): new%s%s%s", more,
+	                 less[0] != '\0' ? "; missing" : "", less);
 }
 
 enum result schema_extend(struct schema *schema, const struct schema_spec *spec, const struct slice *header,
@@ -227,98 +322,27 @@ enum result schema_extend(struct schema *schema, const struct schema_spec *spec,
 	enum result result = header_names(&names, spec, header, count, error);
 	if (result != RESULT_OK)
 		return result;
-	if (reserve_columns(schema, count) != RESULT_OK)
-		return no_memory(error);
 	size_t before = schema->count;
-	for (size_t i = 0; i < count; i++) {
-		if (find_column(schema, names[i].text) != NULL)
-			continue;
-		if (append_column(schema, &names[i], header[i]) != RESULT_OK) {
-			truncate_columns(schema, before);
-			return no_memory(error);
-		}
-	}
-	*added = schema->count - before;
-	return RESULT_OK;
-}
-
-static enum result fill_map(struct schema_map *map, const struct schema *schema,
-                            const struct header_name *names, struct error *error)
-{
-	for (size_t i = 0; i < map->column_count; i++)
-		map->field[i] = SCHEMA_NO_FIELD;
-	for (size_t i = 0; i < map->field_count; i++) {
-		const struct schema_column *column = find_column(schema, names[i].text);
-		if (column == NULL)
-			return error_set(error, RESULT_INVALID,
-			                 "the header has a column '%s' that the schema lacks", names[i].text);
-		map->column[i] = (uint32_t)(column - schema->columns);
-		map->field[map->column[i]] = (uint32_t)i;
-	}
-	return RESULT_OK;
-}
-
-enum result schema_map_header(struct schema_map *map, const struct schema *schema,
-                              const struct schema_spec *spec, const struct slice *header, size_t count,
-                              struct error *error)
-{
-	*map = (struct schema_map){0};
-	CLEANUP_FREE struct header_name *names = NULL;
-	enum result result = header_names(&names, spec, header, count, error);
+	bool is_first = before == 0;
+	struct heading heading = {header, names, count};
+	if (!is_first && spec->drift == SCHEMA_DRIFT_FREEZE)
+		result = check_frozen(schema, spec, &heading, error);
 	if (result != RESULT_OK)
 		return result;
-	*map = (struct schema_map){
-	    .field_count = count,
-	    .column = calloc(count + 1, sizeof *map->column),
-	    .field = calloc(schema->count + 1, sizeof *map->field),
-	    .column_count = schema->count,
-	};
-	result = map->column == NULL || map->field == NULL ? no_memory(error)
-	                                                   : fill_map(map, schema, names, error);
-	if (result != RESULT_OK)
-		schema_map_free(map);
-	return result;
-}
-
-void schema_map_free(struct schema_map *map)
-{
-	free(map->column);
-	free(map->field);
-	*map = (struct schema_map){0};
-}
-
-static enum result append_cell(struct buffer *out, const struct schema_column *column, struct slice field,
-                               struct schema_fault *fault)
-{
-	if (type_is_null(&column->type, field))
-		return RESULT_OK;
-	struct type_value value;
-	struct type_formats formats = column_formats(column);
-	if (!type_canonical(&value, &column->type, &formats, field, &fault->reason)) {
-		fault->column = column->name;
-		return RESULT_INVALID;
+	/* The order of the declarations is the table's where nothing else is in it. */
+	if (spec->only_declared)
+		result = append_declared(schema, spec);
+	if (result == RESULT_OK)
+		result = append_header(schema, spec, &heading, is_first);
+	if (result == RESULT_OK)
+		result = append_declared(schema, spec);
+	if (result == RESULT_OK)
+		result = append_rescued(schema, spec);
+	if (result != RESULT_OK) {
+		truncate_columns(schema, before);
+		return no_memory(error);
 	}
-	return row_append(out, column->ordinal, value.text);
-}
-
-enum result schema_row(const struct schema *schema, const struct schema_map *map, const struct slice *fields,
-                       size_t count, struct buffer *out, struct schema_fault *fault)
-{
-	if (count != map->field_count) {
-		*fault = (struct schema_fault){NULL, count < map->field_count ? "too few fields"
-		                                                              : "too many fields"};
-		return RESULT_INVALID;
-	}
-	size_t start = out->length;
-	for (size_t i = 0; i < map->column_count; i++) {
-		if (map->field[i] == SCHEMA_NO_FIELD)
-			continue;
-		enum result result = append_cell(out, &schema->columns[i], fields[map->field[i]], fault);
-		if (result != RESULT_OK) {
-			out->length = start;
-			return result;
-		}
-	}
+	*added = schema->count - before + widen_declared(schema, spec);
 	return RESULT_OK;
 }
 
@@ -330,21 +354,72 @@ static void hash_text(crypto_generichash_state *state, const char *text)
 	crypto_generichash_update(state, (const unsigned char *)text, length);
 }
 
+/* The type as far as it decides canonical texts: how wide a column is does not. */
+static const char *text_of_kind(char text[TYPE_TEXT_MAX], const struct type *type)
+{
+	if (type->kind == TYPE_INTEGER || type->kind == TYPE_DECIMAL)
+		return "number";
+	if (type->kind == TYPE_TEXT)
+		return "text";
+	type_text(text, type);
+	return text;
+}
+
+/* Declared in a way that decides how values look? An alias, say, does not. */
+static bool decides(const struct schema_spec *spec, const struct schema_declared *declared)
+{
+	return spec->only_declared || declared->has_type || declared->name != NULL ||
+	       declared->fallback != NULL || declared->zone_name != NULL;
+}
+
 static struct id hash_declared(const struct schema_declared *declared)
 {
 	char name[SCHEMA_NAME_MAX + 1];
-	char type[TYPE_TEXT_MAX] = "";
-	if (declared->has_type)
-		type_text(type, &declared->type);
+	char type[TYPE_TEXT_MAX];
 	crypto_generichash_state state;
 	crypto_generichash_init(&state, NULL, 0, ID_SIZE);
 	hash_text(&state, schema_declared_name(name, declared) ? name : declared->source);
-	hash_text(&state, type);
+	hash_text(&state, declared->has_type ? text_of_kind(type, &declared->type) : "");
 	for (size_t i = 0; i < declared->formats.count; i++)
 		hash_text(&state, declared->formats.formats[i]);
+	if (declared->fallback != NULL) {
+		hash_text(&state, "default");
+		hash_text(&state, declared->fallback);
+	}
+	if (declared->zone_name != NULL) {
+		hash_text(&state, "zone");
+		hash_text(&state, declared->zone_name);
+	}
 	struct id hash;
 	crypto_generichash_final(&state, hash.bytes, sizeof hash.bytes);
 	return hash;
+}
+
+/* What is said of all columns; nothing where nothing is. */
+static void hash_rules(crypto_generichash_state *state, const struct schema_spec *spec)
+{
+	const struct {
+		const char *name;
+		bool is_said;
+	} rules[] = {
+	    {"only declared", spec->only_declared},
+	    {"trim", spec->trim},
+	    {"rescue columns", spec->drift == SCHEMA_DRIFT_RESCUE},
+	    {"rescue values", spec->bad_value == SCHEMA_BAD_VALUE_RESCUE},
+	    {"rescue fields", spec->ragged == SCHEMA_RAGGED_RESCUE},
+	};
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+		if (rules[i].is_said)
+			hash_text(state, rules[i].name);
+	const char separators[] = {spec->thousands != '\0' ? spec->thousands : ' ',
+	                           spec->decimal != '\0' ? spec->decimal : '.', '\0'};
+	if (strcmp(separators, " .") != 0)
+		hash_text(state, separators);
+	if (!spec->has_nulls)
+		return;
+	hash_text(state, "null");
+	for (size_t i = 0; i < spec->null_count; i++)
+		hash_text(state, spec->nulls[i]);
 }
 
 struct id schema_fingerprint(const struct schema_spec *spec)
@@ -353,11 +428,16 @@ struct id schema_fingerprint(const struct schema_spec *spec)
 	/* Names differ, so hashes do, and their sum does not depend on the order. */
 	struct id sum = {{0}};
 	for (size_t i = 0; i < spec->count; i++) {
+		if (!decides(spec, &spec->columns[i]))
+			continue;
 		struct id hash = hash_declared(&spec->columns[i]);
 		sodium_add(sum.bytes, hash.bytes, sizeof sum.bytes);
 	}
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, label, sizeof label, ID_SIZE);
+	crypto_generichash_update(&state, sum.bytes, sizeof sum.bytes);
+	hash_rules(&state, spec);
 	struct id fingerprint;
-	crypto_generichash(fingerprint.bytes, sizeof fingerprint.bytes, sum.bytes, sizeof sum.bytes, label,
-	                   sizeof label);
+	crypto_generichash_final(&state, fingerprint.bytes, sizeof fingerprint.bytes);
 	return fingerprint;
 }

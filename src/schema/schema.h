@@ -19,16 +19,60 @@ enum { SCHEMA_NAME_MAX = 64 };
 
 /* One `column` section of the configuration. Strings are the configuration's. */
 struct schema_declared {
-	const char *source; /* title of the section: the column's name in the header */
-	const char *name;   /* `as`; NULL = the source, made a column name */
+	const char *source;         /* title of the section: the column's name in the header */
+	const char *name;           /* `as`; NULL = the source, made a column name */
+	const char *const *aliases; /* other names that it has in headers */
+	size_t alias_count;
 	bool has_type;
 	struct type type; /* where has_type */
 	struct type_formats formats;
+	const char *fallback;    /* `default` of a missing value, as a field would write it; NULL = none */
+	const char *zone_name;   /* NULL = none */
+	const struct zone *zone; /* that of the name */
 };
 
+enum schema_drift {
+	SCHEMA_DRIFT_ADD,    /* a new column is added to the table */
+	SCHEMA_DRIFT_FREEZE, /* a file with other columns is rejected */
+	SCHEMA_DRIFT_RESCUE, /* its values go into SCHEMA_RESCUED */
+};
+
+enum schema_missing {
+	SCHEMA_MISSING_NULL,
+	SCHEMA_MISSING_REJECT, /* a file that lacks a column is rejected */
+};
+
+/* A value that is none of its column. */
+enum schema_bad_value {
+	SCHEMA_BAD_VALUE_REJECT,
+	SCHEMA_BAD_VALUE_NULL, /* counts as missing */
+	SCHEMA_BAD_VALUE_RESCUE,
+};
+
+/* A record of too few or too many fields. */
+enum schema_ragged {
+	SCHEMA_RAGGED_REJECT,
+	SCHEMA_RAGGED_PAD, /* fields that are not there are missing; empty ones too many are none */
+	SCHEMA_RAGGED_RESCUE,
+};
+
+/* What the configuration says of a dataset's columns and values. Zero-initialised: nothing. */
 struct schema_spec {
 	const struct schema_declared *columns;
 	size_t count;
+	bool only_declared;       /* other columns are passed over */
+	bool trim;                /* blanks around values */
+	char thousands;           /* '\0' = none */
+	char decimal;             /* '\0' = '.' */
+	const char *const *nulls; /* type_reading.nulls */
+	size_t null_count;
+	bool has_nulls;
+	enum schema_drift drift;
+	enum schema_missing missing;
+	enum schema_bad_value bad_value;
+	enum schema_ragged ragged;
+	const char *const *where; /* filters (schema/filter.h), all of which must hold */
+	size_t where_count;
 	/* columns as the configuration calls them: schema/identity.h */
 	const char *const *key; /* none: a row is a member of a set, or of a bag */
 	size_t key_count;
@@ -36,6 +80,13 @@ struct schema_spec {
 	size_t ignored_count;
 	bool keeps_duplicates; /* a bag: equal rows of one member are all stored */
 };
+
+/* The column of what found no other place: a JSON object of texts by column name, keys sorted. It is in the
+ * table of every dataset that rescues something, and part of its rows' identity. */
+#define SCHEMA_RESCUED "_rescued"
+
+/* Does something of this dataset go there? */
+bool schema_rescues(const struct schema_spec *spec);
 
 struct schema_column {
 	uint32_t ordinal;               /* from 1; columns stand in the order of their ordinals */
@@ -78,43 +129,25 @@ bool schema_declared_name(char name[SCHEMA_NAME_MAX + 1], const struct schema_de
 bool schema_same_name(const char *a, const char *b);
 
 /*
- * How the fields of one header map to columns: a field is the column of the same table name
- * (schema/header.h).
+ * Appends to `schema` what a header (schema/header.h) has and it has not: text columns, or columns as declared;
+ * *added says how many. Their inferred types are set later (schema/infer.h). The first time that is in the
+ * header's order, with only_declared in that of the declarations; then declared columns that the header lacks,
+ * then SCHEMA_RESCUED where it is needed. Columns that are declared wider than they are become so, and count as
+ * added. Later SCHEMA_DRIFT_RESCUE adds no column of a header, and
+ * SCHEMA_DRIFT_FREEZE makes a header with other columns RESULT_INVALID, which says what they are.
  */
-struct schema_map {
-	size_t field_count;
-	uint32_t *column; /* per field: index into schema->columns */
-	uint32_t *field;  /* per column, in order: index of its field, or SCHEMA_NO_FIELD */
-	size_t column_count;
-};
-
-#define SCHEMA_NO_FIELD UINT32_MAX
-
-/* Appends to `schema` a text column, or one as declared, for each header name it does not have yet; *added
- * says how many. Their inferred types are set later (schema/infer.h). */
 enum result schema_extend(struct schema *schema, const struct schema_spec *spec, const struct slice *header,
                           size_t count, size_t *added, struct error *error) WARN_UNUSED;
 
-/* Every header name must be a column (RESULT_INVALID names the first that is not). A map that was not made is
- * empty. */
-enum result schema_map_header(struct schema_map *map, const struct schema *schema,
-                              const struct schema_spec *spec, const struct slice *header, size_t count,
-                              struct error *error) WARN_UNUSED;
-void schema_map_free(struct schema_map *map);
+/* The column of that name, or NULL. */
+struct schema_column *schema_find(const struct schema *schema, const char *name);
 
 /* Why a record is no row. */
 struct schema_fault {
 	const char *column; /* table name, or NULL when it concerns the whole record */
 	const char *reason; /* static */
+	bool is_widenable;  /* it is a number that its inferred column would hold if that were wider */
 };
-
-/*
- * Appends the canonical form (schema/row.h) of a record with map->field_count fields to `out`.
- * RESULT_INVALID: *fault says why; every field count but the header's is a fault. Otherwise RESULT_NO_MEMORY.
- * After either, out is as it was.
- */
-enum result schema_row(const struct schema *schema, const struct schema_map *map, const struct slice *fields,
-                       size_t count, struct buffer *out, struct schema_fault *fault) WARN_UNUSED;
 
 /* The identity fingerprint: of everything in the configuration that decides whether two records are the same
  * row. The order of declarations does not matter. */

@@ -97,6 +97,48 @@ void type_text(char text[TYPE_TEXT_MAX], const struct type *type)
 	strcpy(text, "?");
 }
 
+static bool is_exact_number(const struct type *type)
+{
+	return type->kind == TYPE_INTEGER || type->kind == TYPE_DECIMAL;
+}
+
+static unsigned digits_before_point(const struct type *type)
+{
+	enum { INTEGER_DIGITS = 19 };
+	return type->kind == TYPE_INTEGER ? INTEGER_DIGITS : precision_of(type) - type->scale;
+}
+
+static bool widen_number(struct type *type, const struct type *other)
+{
+	unsigned before = digits_before_point(type), scale = type->scale;
+	if (other->kind == TYPE_INTEGER &&
+	    (type->kind == TYPE_INTEGER || before >= digits_before_point(other)))
+		return false;
+	if (before < digits_before_point(other))
+		before = digits_before_point(other);
+	if (scale < other->scale)
+		scale = other->scale;
+	struct type wider = {
+	    .kind = TYPE_DECIMAL, .precision = (uint16_t)(before + scale), .scale = (uint16_t)scale};
+	bool is_same =
+	    type->kind == TYPE_DECIMAL && before == digits_before_point(type) && scale == type->scale;
+	if (is_same || before + scale > TYPE_PRECISION_MAX)
+		return false;
+	*type = wider;
+	return true;
+}
+
+bool type_widen(struct type *type, const struct type *other)
+{
+	if (is_exact_number(type) && is_exact_number(other))
+		return widen_number(type, other);
+	if (type->kind != TYPE_TEXT || other->kind != TYPE_TEXT || type->length == 0 ||
+	    (other->length != 0 && other->length <= type->length))
+		return false;
+	type->length = other->length;
+	return true;
+}
+
 enum result type_check_format(const char *format, enum type_kind kind, struct error *error)
 {
 	return date_format_check(format, kind == TYPE_DATETIME, error);

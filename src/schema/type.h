@@ -63,6 +63,10 @@ struct type_formats {
 enum result type_parse(struct type *type, const char *text, struct error *error) WARN_UNUSED;
 void type_text(char text[TYPE_TEXT_MAX], const struct type *type);
 
+/* Makes the type one that also holds what `other` does, where canonical texts stay the same: longer text, more
+ * digits, integers among decimals. False: it is that already, or there is no such type. */
+bool type_widen(struct type *type, const struct type *other);
+
 /*
  * A strptime format that yields a date (and a time of day where kind says so) without guessing: each part
  * once, nothing that would be thrown away. Allowed are %Y %y %m %b %B %h %d %e %F %D %a %A, for a time of day

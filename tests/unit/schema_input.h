@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "schema/schema.h"
+#include "schema/schema_map.h"
 
 /* Schemas and maps from headers written as "a|b|c". What cannot be made fails the test. */
 

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schema/schema_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "schema/column.h"
+#include "schema/filter.h"
+#include "schema/header.h"
+#include "schema/rescue.h"
+#include "schema/row.h"
+
+static enum result no_memory(struct error *error)
+{
+	return error_set(error, RESULT_NO_MEMORY, "out of memory");
+}
+
+/* What a map is made of. */
+struct making {
+	struct schema_map *map;
+	const struct schema *schema;
+	const struct schema_spec *spec;
+	const struct header_name *names;
+	struct buffer fallbacks; /* of the cells that have one, in order */
+};
+
+static const struct schema_declared *find_declared(const struct schema_spec *spec,
+                                                   const struct schema_column *column)
+{
+	char name[SCHEMA_NAME_MAX + 1];
+	for (size_t i = 0; i < spec->count; i++)
+		if (schema_declared_name(name, &spec->columns[i]) && schema_same_name(name, column->name))
+			return &spec->columns[i];
+	return NULL;
+}
+
+static void fill_reading(struct type_reading *reading, const struct schema_spec *spec,
+                         const struct schema_column *column, const struct schema_declared *declared)
+{
+	bool has_type = declared != NULL && declared->has_type;
+	*reading = (struct type_reading){
+	    .type = has_type ? declared->type : column->type,
+	    .formats = column_formats(column),
+	    .is_loose = has_type || column->type.kind == TYPE_DATETIME,
+	    .trim = spec->trim,
+	    .thousands = spec->thousands,
+	    .decimal = spec->decimal,
+	    .zone = declared != NULL ? declared->zone : NULL,
+	    .nulls = spec->nulls,
+	    .null_count = spec->null_count,
+	    .has_nulls = spec->has_nulls,
+	};
+}
+
+/* Reads the default as a field of the column would be read. Its place is set when all are read. */
+static enum result fill_fallback(struct making *making, struct schema_map_cell *cell, const char *fallback,
+                                 struct error *error)
+{
+	struct type_value value;
+	const char *reason;
+	if (!type_read(&value, &cell->reading, slice_from_string(fallback), &reason))
+		return error_set(error, RESULT_CONFIG, "column '%s': its default '%s' is %s", cell->name,
+		                 fallback, reason);
+	cell->fallback = (struct slice){"", value.text.length};
+	if (buffer_append(&making->fallbacks, value.text.data, value.text.length) != RESULT_OK)
+		return no_memory(error);
+	return RESULT_OK;
+}
+
+static enum result fill_cell(struct making *making, size_t index, struct error *error)
+{
+	const struct schema_spec *spec = making->spec;
+	const struct schema_column *column = &making->schema->columns[index];
+	const struct schema_declared *declared = find_declared(spec, column);
+	struct schema_map_cell *cell = &making->map->cells[index];
+	bool is_number = column->type.kind == TYPE_INTEGER || column->type.kind == TYPE_DECIMAL;
+	bool has_type = declared != NULL && declared->has_type;
+	*cell = (struct schema_map_cell){
+	    .ordinal = column->ordinal,
+	    .field = SCHEMA_MAP_NONE,
+	    .name = column->name,
+	    .is_plain = !spec->trim && !spec->has_nulls,
+	    .is_widenable = is_number && !has_type && spec->drift == SCHEMA_DRIFT_ADD,
+	    .is_rescued = schema_rescues(spec) && strcmp(column->name, SCHEMA_RESCUED) == 0,
+	};
+	fill_reading(&cell->reading, spec, column, declared);
+	if (declared == NULL || declared->fallback == NULL)
+		return RESULT_OK;
+	return fill_fallback(making, cell, declared->fallback, error);
+}
+
+static enum result fill_cells(struct making *making, struct error *error)
+{
+	struct schema_map *map = making->map;
+	for (size_t i = 0; i < map->cell_count; i++) {
+		enum result result = fill_cell(making, i, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	map->texts = making->fallbacks.data;
+	making->fallbacks = (struct buffer){0};
+	const char *at = map->texts;
+	for (size_t i = 0; i < map->cell_count; i++) {
+		struct slice *fallback = &map->cells[i].fallback;
+		if (fallback->length == 0)
+			continue;
+		fallback->data = at;
+		at += fallback->length;
+	}
+	return RESULT_OK;
+}
+
+/* A field without a column: passed over, rescued, or more than the schema knows. */
+static enum result fill_surplus(struct making *making, size_t field, struct error *error)
+{
+	struct schema_map *map = making->map;
+	const struct header_name *name = &making->names[field];
+	map->column[field] = SCHEMA_MAP_NONE;
+	if (making->spec->only_declared && name->declared == NULL)
+		return RESULT_OK;
+	if (making->spec->drift != SCHEMA_DRIFT_RESCUE)
+		return error_set(error, RESULT_INVALID, "the header has a column '%s' that the schema lacks",
+		                 name->text);
+	return rescue_name(map->rescue, field, name->text) == RESULT_OK ? RESULT_OK : no_memory(error);
+}
+
+static enum result fill_fields(struct making *making, struct error *error)
+{
+	struct schema_map *map = making->map;
+	for (size_t i = 0; i < map->field_count; i++) {
+		const struct header_name *name = &making->names[i];
+		bool is_passed_over = making->spec->only_declared && name->declared == NULL;
+		const struct schema_column *column =
+		    is_passed_over ? NULL : schema_find(making->schema, name->text);
+		if (column == NULL) {
+			enum result result = fill_surplus(making, i, error);
+			if (result != RESULT_OK)
+				return result;
+			continue;
+		}
+		map->column[i] = (uint32_t)(column - making->schema->columns);
+		map->cells[map->column[i]].field = (uint32_t)i;
+	}
+	return RESULT_OK;
+}
+
+static enum result demand_columns(const struct making *making, struct error *error)
+{
+	const struct schema_spec *spec = making->spec;
+	if (spec->missing != SCHEMA_MISSING_REJECT)
+		return RESULT_OK;
+	for (size_t i = 0; i < making->map->cell_count; i++) {
+		const struct schema_map_cell *cell = &making->map->cells[i];
+		bool is_wanted =
+		    !spec->only_declared || find_declared(spec, &making->schema->columns[i]) != NULL;
+		if (cell->field == SCHEMA_MAP_NONE && !cell->is_rescued && is_wanted)
+			return error_set(error, RESULT_INVALID,
+			                 "the header lacks column '%s' (missing = \"reject\")", cell->name);
+	}
+	return RESULT_OK;
+}
+
+static enum result open_filter(const struct making *making, struct error *error)
+{
+	struct schema_map *map = making->map;
+	if (making->spec->where_count == 0)
+		return RESULT_OK;
+	CLEANUP_FREE const struct type_reading **readings = calloc(map->cell_count + 1, sizeof *readings);
+	if (readings == NULL)
+		return no_memory(error);
+	for (size_t i = 0; i < map->cell_count; i++)
+		readings[i] = &map->cells[i].reading;
+	return filter_open(&map->filter, making->schema, readings, making->spec->where,
+	                   making->spec->where_count, error);
+}
+
+static enum result fill_map(struct making *making, struct error *error)
+{
+	enum result result = fill_cells(making, error);
+	if (result == RESULT_OK)
+		result = fill_fields(making, error);
+	if (result == RESULT_OK)
+		result = demand_columns(making, error);
+	return result == RESULT_OK ? open_filter(making, error) : result;
+}
+
+enum result schema_map_header(struct schema_map *map, const struct schema *schema,
+                              const struct schema_spec *spec, const struct slice *header, size_t count,
+                              struct error *error)
+{
+	*map = (struct schema_map){0};
+	CLEANUP_FREE struct header_name *names = NULL;
+	enum result result = header_names(&names, spec, header, count, error);
+	if (result != RESULT_OK)
+		return result;
+	*map = (struct schema_map){
+	    .field_count = count,
+	    .column = calloc(count + 1, sizeof *map->column),
+	    .cells = calloc(schema->count + 1, sizeof *map->cells),
+	    .cell_count = schema->count,
+	    .bad_value = spec->bad_value,
+	    .ragged = spec->ragged,
+	    .rescue = schema_rescues(spec) ? rescue_new(count) : NULL,
+	};
+	struct making making = {.map = map, .schema = schema, .spec = spec, .names = names};
+	bool is_made =
+	    map->column != NULL && map->cells != NULL && (!schema_rescues(spec) || map->rescue != NULL);
+	result = is_made ? fill_map(&making, error) : no_memory(error);
+	buffer_free(&making.fallbacks);
+	if (result != RESULT_OK)
+		schema_map_free(map);
+	return result;
+}
+
+void schema_map_free(struct schema_map *map)
+{
+	free(map->column);
+	free(map->cells);
+	free(map->texts);
+	rescue_free(map->rescue);
+	filter_free(map->filter);
+	*map = (struct schema_map){0};
+}
+
+/* A record on its way to a row. */
+struct reading {
+	const struct schema_map *map;
+	const struct slice *fields;
+	size_t count;
+	struct slice rescued; /* of SCHEMA_RESCUED; data NULL: nothing, or not known yet */
+	bool has_bad_values;
+	struct schema_fault *fault;
+};
+
+static enum result append_missing(const struct schema_map_cell *cell, struct buffer *out)
+{
+	return cell->fallback.data == NULL ? RESULT_OK : row_append(out, cell->ordinal, cell->fallback);
+}
+
+/* Would the plain number fit an integer or decimal that is as large as it takes? */
+static bool fits_wider(const struct schema_map_cell *cell, struct slice field)
+{
+	struct type_reading wide = cell->reading;
+	wide.type =
+	    (struct type){.kind = TYPE_DECIMAL, .precision = TYPE_PRECISION_MAX, .scale = TYPE_SCALE_MAX};
+	struct type_value value;
+	const char *reason;
+	return cell->is_widenable && type_read(&value, &wide, field, &reason);
+}
+
+static enum result take_bad_value(struct reading *reading, const struct schema_map_cell *cell,
+                                  struct slice field, struct buffer *out)
+{
+	if (reading->map->bad_value == SCHEMA_BAD_VALUE_REJECT || fits_wider(cell, field)) {
+		reading->fault->column = cell->name;
+		reading->fault->is_widenable = fits_wider(cell, field);
+		return RESULT_INVALID;
+	}
+	reading->has_bad_values = true;
+	return append_missing(cell, out);
+}
+
+static enum result append_field(struct reading *reading, const struct schema_map_cell *cell,
+                                struct slice field, struct buffer *out)
+{
+	bool is_null = cell->is_plain ? type_is_null(&cell->reading.type, field)
+	                              : type_reads_null(&cell->reading, field);
+	if (is_null)
+		return append_missing(cell, out);
+	struct type_value value;
+	if (!type_read(&value, &cell->reading, field, &reading->fault->reason))
+		return take_bad_value(reading, cell, field, out);
+	return row_append(out, cell->ordinal, value.text);
+}
+
+static enum result append_cells(struct reading *reading, struct buffer *out)
+{
+	const struct schema_map *map = reading->map;
+	for (size_t i = 0; i < map->cell_count; i++) {
+		const struct schema_map_cell *cell = &map->cells[i];
+		enum result result = RESULT_OK;
+		if (cell->field < reading->count)
+			result = append_field(reading, cell, reading->fields[cell->field], out);
+		else if (!cell->is_rescued)
+			result = append_missing(cell, out);
+		else if (reading->rescued.data != NULL)
+			result = row_append(out, cell->ordinal, reading->rescued);
+		if (result != RESULT_OK)
+			return result;
+	}
+	return RESULT_OK;
+}
+
+static bool is_bad_value(const struct schema_map_cell *cell, struct slice field)
+{
+	struct type_value value;
+	const char *reason;
+	return !type_reads_null(&cell->reading, field) && !type_read(&value, &cell->reading, field, &reason);
+}
+
+static enum result rescue(struct reading *reading)
+{
+	const struct schema_map *map = reading->map;
+	enum result result = rescue_fields(map->rescue, reading->fields, reading->count);
+	bool wants_values = reading->has_bad_values && map->bad_value == SCHEMA_BAD_VALUE_RESCUE;
+	for (size_t i = 0; wants_values && result == RESULT_OK && i < map->cell_count; i++) {
+		const struct schema_map_cell *cell = &map->cells[i];
+		if (cell->field < reading->count && is_bad_value(cell, reading->fields[cell->field]))
+			result = rescue_value(map->rescue, cell->name, reading->fields[cell->field]);
+	}
+	struct slice text = {NULL, 0};
+	enum result ended = rescue_text(map->rescue, &text);
+	reading->rescued = text;
+	return result == RESULT_OK ? ended : result;
+}
+
+/* Where nothing is rescued the cells are the row; else they are made once more, with what was. */
+static enum result append_row(struct reading *reading, struct buffer *out)
+{
+	size_t start = out->length;
+	enum result result = append_cells(reading, out);
+	if (result != RESULT_OK || reading->map->rescue == NULL)
+		return result;
+	result = rescue(reading);
+	if (result == RESULT_INVALID)
+		*reading->fault = (struct schema_fault){.column = SCHEMA_RESCUED, .reason = "invalid UTF-8"};
+	if (result != RESULT_OK || reading->rescued.data == NULL)
+		return result;
+	out->length = start;
+	return append_cells(reading, out);
+}
+
+static bool is_empty(const struct slice *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].length > 0)
+			return false;
+	return true;
+}
+
+/* Why a record of another field count than the header's is none; NULL: it is. */
+static const char *ragged_fault(const struct schema_map *map, const struct slice *fields, size_t count)
+{
+	if (map->ragged == SCHEMA_RAGGED_RESCUE)
+		return NULL;
+	if (count < map->field_count)
+		return map->ragged == SCHEMA_RAGGED_PAD ? NULL : "too few fields";
+	bool is_padding =
+	    map->ragged == SCHEMA_RAGGED_PAD && is_empty(fields + map->field_count, count - map->field_count);
+	return is_padding ? NULL : "too many fields";
+}
+
+enum result schema_map_row(const struct schema_map *map, const struct slice *fields, size_t count,
+                           struct buffer *out, struct schema_fault *fault)
+{
+	*fault = (struct schema_fault){0};
+	if (count != map->field_count && (fault->reason = ragged_fault(map, fields, count)) != NULL)
+		return RESULT_INVALID;
+	size_t start = out->length;
+	struct reading reading = {.map = map, .fields = fields, .count = count, .fault = fault};
+	enum result result = append_row(&reading, out);
+	if (result != RESULT_OK)
+		out->length = start;
+	return result;
+}
+
+bool schema_map_holds(const struct schema_map *map, struct slice row)
+{
+	return map->filter == NULL || filter_holds(map->filter, row);
+}
