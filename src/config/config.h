@@ -53,11 +53,23 @@ enum config_on_change {
 	CONFIG_ON_CHANGE_REJECT,
 };
 
+/* How a dataset's files are written. */
+struct config_dialect {
+	char delimiter; /* '\0': auto */
+	char quote;     /* '\0': none */
+	char escape;    /* '\0': none */
+	char comment;   /* '\0': none */
+	bool has_header;
+	uint64_t skip_lines;
+	const char *encoding; /* NULL: auto */
+};
+
 struct config_dataset {
 	const char *name;
 	const char *table;
 	const char *const *files; /* fnmatch patterns for a member's base name */
 	size_t file_count;
+	struct config_dialect dialect;
 	struct schema_spec schema;
 	enum config_on_change on_change;
 };

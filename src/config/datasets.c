@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "config/dataset_identity.h"
+#include "config/dataset_rules.h"
 #include "config/reader.h"
+#include "schema/zone.h"
 
 static enum result read_strings(const char *const **out, size_t *count, cfg_t *section, const char *name)
 {
@@ -46,6 +48,24 @@ static enum result check_formats(const struct schema_declared *column, const cfg
 	return RESULT_OK;
 }
 
+static enum result read_zone(struct schema_declared *column, cfg_t *section, struct error *error)
+{
+	column->zone_name = cfg_getstr(section, "zone");
+	if (column->zone_name == NULL)
+		return RESULT_OK;
+	if (!column->has_type || column->type.kind != TYPE_DATETIME)
+		return reader_fault(section, error, "column '%s' has a zone, so its type must be datetime",
+		                    column->source);
+	struct error reason;
+	struct zone *zone;
+	enum result result = zone_open(&zone, column->zone_name, &reason);
+	if (result == RESULT_CONFIG)
+		return reader_fault(section, error, "column '%s': %s", column->source, reason.message);
+	if (result == RESULT_OK)
+		column->zone = zone;
+	return result;
+}
+
 static enum result read_column(struct schema_declared *column, cfg_t *section, struct error *error)
 {
 	char name[SCHEMA_NAME_MAX + 1];
@@ -61,7 +81,12 @@ static enum result read_column(struct schema_declared *column, cfg_t *section, s
 	enum result result = type != NULL ? type_parse(&column->type, type, error) : RESULT_OK;
 	if (result == RESULT_OK)
 		result = read_strings(&column->formats.formats, &column->formats.count, section, "format");
-	return result == RESULT_OK ? check_formats(column, section, error) : result;
+	if (result == RESULT_OK)
+		result = read_strings(&column->aliases, &column->alias_count, section, "alias");
+	column->fallback = cfg_getstr(section, "default");
+	if (result == RESULT_OK)
+		result = check_formats(column, section, error);
+	return result == RESULT_OK ? read_zone(column, section, error) : result;
 }
 
 /* The one of the first `count` columns that has the same name in the table, or NULL. */
@@ -125,6 +150,8 @@ static enum result read_dataset(struct config_dataset *dataset, cfg_t *section, 
 	enum result result = read_strings(&dataset->files, &dataset->file_count, section, "files");
 	if (result == RESULT_OK)
 		result = read_columns(&dataset->schema, section, error);
+	if (result == RESULT_OK)
+		result = dataset_rules_read(dataset, section, error);
 	return result == RESULT_OK ? dataset_identity_read(dataset, section, error) : result;
 }
 
@@ -180,8 +207,11 @@ enum result datasets_read(struct config_dataset **out, size_t *count, cfg_t *roo
 
 static void free_columns(const struct schema_spec *spec)
 {
-	for (size_t i = 0; i < spec->count; i++)
+	for (size_t i = 0; i < spec->count; i++) {
 		free((void *)spec->columns[i].formats.formats);
+		free((void *)spec->columns[i].aliases);
+		zone_close((struct zone *)spec->columns[i].zone);
+	}
 	free((void *)spec->columns);
 }
 
@@ -190,6 +220,7 @@ void datasets_free(struct config_dataset *datasets, size_t count)
 	for (size_t i = 0; datasets != NULL && i < count; i++) {
 		free((void *)datasets[i].files);
 		free_columns(&datasets[i].schema);
+		dataset_rules_free(&datasets[i]);
 		dataset_identity_free(&datasets[i]);
 	}
 	free(datasets);

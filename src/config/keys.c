@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/keys.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistr.h>
 
 #include "config/config.h"
 #include "config/unit.h"
+#include "schema/filter.h"
 
 #define STORED(field) .offset = offsetof(struct config, field), .size = sizeof(((struct config *)NULL)->field)
 #define RANGE(from, to) .least = (from), .most = (to)
@@ -18,6 +20,16 @@ static const char *const addressing_words[] = {"virtual", "path", NULL};
 static const char *const signature_words[] = {"v4", "v2", NULL};
 static const char *const on_change_words[] = {"update", "ignore", "reject", NULL};
 static const char *const duplicates_words[] = {"drop", "keep", NULL};
+static const char *const delimiter_words[] = {"auto", "comma", "semicolon", "tab", "pipe", NULL};
+static const char *const quote_words[] = {"double", "single", "none", NULL};
+static const char *const escape_words[] = {"none", "backslash", NULL};
+static const char *const decimal_words[] = {".", ",", NULL};
+static const char *const columns_words[] = {"all", "declared", NULL};
+static const char *const drift_words[] = {"add", "freeze", "rescue", NULL};
+static const char *const missing_words[] = {"null", "reject", NULL};
+static const char *const bad_value_words[] = {"reject", "null", "rescue", NULL};
+static const char *const ragged_words[] = {"reject", "pad", "rescue", NULL};
+static const char *const no_words[] = {NULL};
 static const char *const flag_words[] = {"false", "true", NULL};
 
 const struct key keys_table[] = {
@@ -127,11 +139,67 @@ const struct key keys_table[] = {
      "of equal rows one is stored, or as many as the member has that has most of them", .initial = "drop",
      .words = duplicates_words, .size = 0},
     {"dataset", "ignore_in_identity", KEY_STRINGS, "columns that are stored, but not compared", .size = 0},
+    {"dataset", "delimiter", KEY_MARK,
+     "what stands between fields: auto (that of , ; tab | under which most records have the header's "
+     "fields), "
+     "comma, semicolon, tab, pipe, or one character",
+     .initial = "auto", .words = delimiter_words, .size = 0},
+    {"dataset", "quote", KEY_WORD, "what fields stand in that hold delimiters or line ends",
+     .initial = "double", .words = quote_words, .size = 0},
+    {"dataset", "escape", KEY_WORD, "the character behind it stands for itself", .initial = "none",
+     .words = escape_words, .size = 0},
+    {"dataset", "header", KEY_FLAG,
+     "the first record names the columns; without, they are the declared ones, in their order",
+     .initial = "true", .size = 0},
+    {"dataset", "skip_lines", KEY_COUNT, "lines in front of the header that are passed over", .initial = "0",
+     RANGE("0", "1000000"), .size = 0},
+    {"dataset", "comment", KEY_MARK, "lines that begin with it are passed over", .initial = "",
+     .words = no_words, .size = 0},
+    {"dataset", "encoding", KEY_STRING,
+     "auto (UTF-8, or UTF-16 with a byte order mark), or a name that iconv -l lists", .initial = "auto",
+     .size = 0},
+    {"dataset", "null", KEY_TEXTS,
+     "what a missing value looks like: for texts instead of the empty field, for other types beside it and "
+     "NA, "
+     "N/A, NULL, NaN, null and None",
+     .size = 0},
+    {"dataset", "trim", KEY_FLAG, "blanks around values are none of them", .initial = "false", .size = 0},
+    {"dataset", "thousands", KEY_MARK, "what stands between groups of digits", .initial = "",
+     .words = no_words, .size = 0},
+    {"dataset", "decimal", KEY_WORD, "the decimal point", .initial = ".", .words = decimal_words, .size = 0},
+    {"dataset", "columns", KEY_WORD, "which columns go to the table", .initial = "all",
+     .words = columns_words, .size = 0},
+    {"dataset", "where", KEY_WHERE,
+     "which rows are wanted: COLUMN = VALUE (!= < <= > >=), COLUMN [not] in (VALUE, ...), COLUMN is [not] "
+     "null; all must hold",
+     .size = 0},
+    {"dataset", "drift", KEY_WORD,
+     "a column that the table lacks is added to it, rejects the file, or goes into the column _rescued",
+     .initial = "add", .words = drift_words, .size = 0},
+    {"dataset", "missing", KEY_WORD, "a column that the file lacks is null, or rejects the file",
+     .initial = "null", .words = missing_words, .size = 0},
+    {"dataset", "bad_value", KEY_WORD,
+     "a value that is none of its column rejects its row, is null, or is null and goes into the column "
+     "_rescued",
+     .initial = "reject", .words = bad_value_words, .size = 0},
+    {"dataset", "ragged", KEY_WORD,
+     "a record of too few or too many fields is rejected; or missing fields are null and too many, if they "
+     "are empty, none (pad); or too many go into the column _rescued",
+     .initial = "reject", .words = ragged_words, .size = 0},
     {"column", "as", KEY_NAME, "name in the table", .size = 0},
+    {"column", "alias", KEY_STRINGS, "other names that it has in headers", .size = 0},
     {"column", "type", KEY_TYPE,
-     "integer, decimal(p,s), date, datetime, text or text(n); inferred from the first delivery unless set",
+     "integer, decimal(p,s), real, boolean, date, datetime, text or text(n); inferred from the first "
+     "delivery "
+     "unless set",
      .size = 0},
     {"column", "format", KEY_STRINGS, "strptime formats of a date or datetime, tried in order", .size = 0},
+    {"column", "zone", KEY_STRING,
+     "time zone of a datetime without one, which is then stored in UTC: UTC, an offset like +05:30, or a "
+     "name "
+     "like Asia/Kolkata",
+     .size = 0},
+    {"column", "default", KEY_TEXT, "instead of a missing value, written as in a file", .size = 0},
 };
 
 const size_t keys_count = sizeof keys_table / sizeof *keys_table;
@@ -155,6 +223,11 @@ static bool read_word(uint64_t *value, const char *const *words, const char *tex
 	return false;
 }
 
+bool keys_is_list(const struct key *key)
+{
+	return key->kind == KEY_STRINGS || key->kind == KEY_TEXTS || key->kind == KEY_WHERE;
+}
+
 size_t keys_word(const struct key *key, const char *text)
 {
 	uint64_t value = 0;
@@ -167,6 +240,12 @@ static bool read_flag(uint64_t *value, const char *text)
 	return read_word(value, flag_words, text) ||
 	       read_word(value, (const char *const[]){"no", "yes", NULL}, text) ||
 	       read_word(value, (const char *const[]){"off", "on", NULL}, text);
+}
+
+bool keys_flag(const char *text)
+{
+	uint64_t value = 0;
+	return read_flag(&value, text) && value != 0;
 }
 
 static bool read_unit(uint64_t *value, enum key_kind kind, const char *text)
@@ -206,9 +285,21 @@ static bool is_name(const char *text)
 	return true;
 }
 
+/* Letters and digits are data, whatever the file. */
+static bool is_mark(const struct key *key, const char *text)
+{
+	uint64_t word;
+	if (text[0] == '\0')
+		return key->initial[0] == '\0';
+	if (read_word(&word, key->words, text))
+		return true;
+	return text[1] == '\0' && (ispunct((unsigned char)text[0]) || text[0] == ' ' || text[0] == '\t');
+}
+
 static void describe_words(char *out, size_t size, const char *const *words)
 {
 	size_t used = 0;
+	*out = '\0';
 	for (size_t i = 0; words[i] != NULL && used < size; i++) {
 		const char *separator = i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ";
 		used += (size_t)snprintf(out + used, size - used, "%s%s", separator, words[i]);
@@ -220,8 +311,16 @@ static void describe(char *out, size_t size, const struct key *key)
 	switch (key->kind) {
 	case KEY_STRING:
 	case KEY_STRINGS:
+	case KEY_TEXT:
+	case KEY_TEXTS:
+	case KEY_WHERE:
 	case KEY_TYPE:
 		snprintf(out, size, "something");
+		break;
+	case KEY_MARK:
+		describe_words(out, size, key->words);
+		strncat(out, key->words[0] != NULL ? " or one character" : "one character",
+		        size - strlen(out) - 1);
 		break;
 	case KEY_NAME:
 		snprintf(out, size, "1 to %d bytes of printable UTF-8", SCHEMA_NAME_MAX);
@@ -262,6 +361,13 @@ enum result keys_check(const struct key *key, const char *text, struct error *er
 	case KEY_STRING:
 	case KEY_STRINGS:
 		return text[0] != '\0' ? RESULT_OK : refuse(key, text, error);
+	case KEY_TEXT:
+	case KEY_TEXTS:
+		return RESULT_OK;
+	case KEY_MARK:
+		return is_mark(key, text) ? RESULT_OK : refuse(key, text, error);
+	case KEY_WHERE:
+		return filter_check(text, error);
 	case KEY_NAME:
 		return is_name(text) ? RESULT_OK : refuse(key, text, error);
 	case KEY_TYPE:

@@ -2,6 +2,7 @@
 #ifndef ROWSIEVE_CONFIG_KEYS_H
 #define ROWSIEVE_CONFIG_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -13,6 +14,10 @@
 enum key_kind {
 	KEY_STRING,
 	KEY_STRINGS, /* a list */
+	KEY_TEXT,    /* a string that may be empty */
+	KEY_TEXTS,   /* a list of them */
+	KEY_MARK,    /* one of `words` or one character; empty where that is the default */
+	KEY_WHERE,   /* a list of filters, schema/filter.h */
 	KEY_NAME,    /* of a table or a column */
 	KEY_TYPE,    /* of a column, schema/type.h */
 	KEY_WORD,    /* one of `words`; kept as an enum of the same order */
@@ -40,8 +45,13 @@ extern const size_t keys_count;
 
 const struct key *keys_find(const char *section, const char *name); /* NULL: no such key */
 
-/* The place of a text that was checked among the words of a KEY_WORD. */
+bool keys_is_list(const struct key *key);
+
+/* The place of a text that was checked among the words of a KEY_WORD or KEY_MARK; 0 when it is none of them. */
 size_t keys_word(const struct key *key, const char *text);
+
+/* The value of a text that was checked for a KEY_FLAG. */
+bool keys_flag(const char *text);
 
 /* One value, or one element of a list. RESULT_CONFIG says what it must be. */
 enum result keys_check(const struct key *key, const char *text, struct error *error) WARN_UNUSED;

@@ -155,8 +155,8 @@ enum result override_apply(cfg_t *root, const char *text, struct error *error)
 	cfg_t *section = section_of(root, &target);
 	if (section == NULL)
 		return RESULT_NO_MEMORY;
-	enum result result = target.key->kind == KEY_STRINGS ? set_list(section, target.key, value, error)
-	                                                     : set_scalar(section, target.key, value, error);
+	enum result result = keys_is_list(target.key) ? set_list(section, target.key, value, error)
+	                                              : set_scalar(section, target.key, value, error);
 	if (result == RESULT_CONFIG && error != NULL)
 		return error_wrap(error, "-o %s", text);
 	return result == RESULT_OK ? mark(section, text) : result;

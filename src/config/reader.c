@@ -124,7 +124,7 @@ static cfg_opt_t *options_of(const char *section)
 		const struct key *key = &keys_table[i];
 		if (strcmp(key->section, section) != 0)
 			continue;
-		if (key->kind == KEY_STRINGS)
+		if (keys_is_list(key))
 			add_option(options,
 			           (cfg_opt_t)CFG_STR_LIST_CB(key->name, NULL, CFGF_NONE, check_value));
 		else

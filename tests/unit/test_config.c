@@ -249,6 +249,66 @@ Test(config, everything_can_be_said_in_one_file)
 	cr_assert(config->datasets[1].schema.count == 0);
 }
 
+Test(config, how_files_are_written_has_defaults)
+{
+	expect_loaded("dataset \"plain\" { }\n");
+	const struct config_dialect *dialect = &config->datasets[0].dialect;
+	cr_assert(dialect->delimiter == '\0' && dialect->quote == '"' && dialect->escape == '\0');
+	cr_assert(dialect->comment == '\0' && dialect->has_header && dialect->skip_lines == 0);
+	cr_assert_null(dialect->encoding);
+	const struct schema_spec *spec = &config->datasets[0].schema;
+	cr_assert(!spec->only_declared && !spec->trim && !spec->has_nulls && spec->where_count == 0);
+	cr_assert(spec->thousands == '\0' && spec->decimal == '.');
+	cr_assert(spec->drift == SCHEMA_DRIFT_ADD && spec->missing == SCHEMA_MISSING_NULL);
+	cr_assert(spec->bad_value == SCHEMA_BAD_VALUE_REJECT && spec->ragged == SCHEMA_RAGGED_REJECT);
+}
+
+Test(config, a_dialect_and_rules_can_be_set)
+{
+	expect_loaded("dataset d {\n"
+	              "  delimiter = \"~\"  quote = single  escape = backslash  header = no  skip_lines = 3\n"
+	              "  comment = \"#\"  encoding = \"windows-1252\"  null = { \"\", \"-\" }  trim = on\n"
+	              "  thousands = \".\"  decimal = \",\"  columns = declared\n"
+	              "  where = { \"a > 0\", \"b in ('x', 'y')\" }\n"
+	              "  drift = freeze  missing = reject  bad_value = rescue  ragged = pad\n"
+	              "  column a { type = integer  alias = { \"A1\", \"A2\" }  default = \"0\" }\n"
+	              "  column b { type = datetime  zone = \"Asia/Kolkata\" }\n"
+	              "  column c { default = \"\" }\n"
+	              "}\n");
+	const struct config_dialect *dialect = &config->datasets[0].dialect;
+	cr_assert(dialect->delimiter == '~' && dialect->quote == '\'' && dialect->escape == '\\');
+	cr_assert(dialect->comment == '#' && !dialect->has_header && dialect->skip_lines == 3);
+	cr_assert_str_eq(dialect->encoding, "windows-1252");
+	const struct schema_spec *spec = &config->datasets[0].schema;
+	cr_assert(spec->only_declared && spec->trim && spec->has_nulls && spec->null_count == 2);
+	cr_assert_str_eq(spec->nulls[0], "");
+	cr_assert(spec->thousands == '.' && spec->decimal == ',');
+	cr_assert(spec->where_count == 2);
+	cr_assert_str_eq(spec->where[1], "b in ('x', 'y')");
+	cr_assert(spec->drift == SCHEMA_DRIFT_FREEZE && spec->missing == SCHEMA_MISSING_REJECT);
+	cr_assert(spec->bad_value == SCHEMA_BAD_VALUE_RESCUE && spec->ragged == SCHEMA_RAGGED_PAD);
+	cr_assert(spec->columns[0].alias_count == 2);
+	cr_assert_str_eq(spec->columns[0].aliases[1], "A2");
+	cr_assert_str_eq(spec->columns[0].fallback, "0");
+	cr_assert_not_null(spec->columns[1].zone);
+	cr_assert_str_eq(spec->columns[2].fallback, "");
+}
+
+Test(config, every_word_for_a_delimiter_is_its_character)
+{
+	static const struct {
+		const char *word;
+		char delimiter;
+	} words[] = {{"auto", '\0'}, {"comma", ','}, {"semicolon", ';'},
+	             {"tab", '\t'},  {"pipe", '|'},  {";", ';'}};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "dataset d { delimiter = \"%s\" }", words[i].word);
+		expect_loaded(text);
+		cr_assert(config->datasets[0].dialect.delimiter == words[i].delimiter, "%s", words[i].word);
+	}
+}
+
 /* A value that differs from the default. */
 static const char *sample(const struct key *key)
 {
@@ -340,7 +400,7 @@ Test(config, an_unknown_key_is_an_error_with_its_line_below_comments_of_all_kind
 Test(config, an_unknown_key_in_a_section_has_its_line)
 {
 	expect_fault("# one\nbatch {\n  rows = 5\n  # four\n  foo = 3\n}\n", 5, "no such option 'foo'");
-	expect_fault("dataset \"a\" {\n  # two\n  drift = \"add\"\n}\n", 3, "no such option 'drift'");
+	expect_fault("dataset \"a\" {\n  # two\n  drifts = \"add\"\n}\n", 3, "no such option 'drifts'");
 }
 
 Test(config, an_error_behind_a_section_and_strings_of_lines_has_its_line)
@@ -457,6 +517,22 @@ Test(config, columns_are_checked)
 	    "dataset \"a\" { column \"x\" { type = date format = { \"%Y-%m-%d\", \"%d.%m.%Y\", \"%d/%m/%Y\","
 	    "\"%m/%d/%Y\", \"%d %b %Y\", \"%d-%b-%y\", \"%b %d %Y\", \"%Y/%m/%d\", \"%Y.%m.%d\" } } }\n",
 	    1, "more than 8 formats");
+}
+
+Test(config, dialects_and_rules_are_checked)
+{
+	expect_fault("dataset d { delimiter = \"\" }", 1, "delimiter must be auto, comma");
+	expect_fault("dataset d { delimiter = \"xy\" }", 1, "or one character, not 'xy'");
+	expect_fault("dataset d { delimiter = \"a\" }", 1, "or one character, not 'a'");
+	expect_fault("dataset d { delimiter = \"'\" quote = single }", 1, "delimiter and quote are both '''");
+	expect_fault("dataset d { delimiter = \"#\" comment = \"#\" }", 1,
+	             "delimiter and comment are both '#'");
+	expect_fault("dataset d { thousands = \".\" }", 1, "thousands and decimal are both '.'");
+	expect_fault("dataset d { columns = declared }", 1, "none is");
+	expect_fault("dataset d { where = { \"a >> 1\" } }", 1, "where 'a >> 1' is none of");
+	expect_fault("dataset d { column a { zone = \"UTC\" } }", 1, "its type must be datetime");
+	expect_fault("dataset d { column a { type = datetime zone = \"Mars/Base\" } }", 1,
+	             "time zone 'Mars/Base'");
 }
 
 Test(config, mysql_needs_a_database)
