@@ -14,6 +14,7 @@
 #include "sink/mysql_sink.h"
 #include "sink/sqlite_sink.h"
 #include "store/local.h"
+#include "store/s3.h"
 
 /* A daemon that reloads, or a command that only looks, lets go of the state within this. */
 static const int64_t HELD_PATIENCE_NS = 2000000000;
@@ -179,8 +180,21 @@ struct spool_options app_spool_options(const struct config *config)
 enum result app_make_store(const struct config *config, const atomic_bool *stop, struct store **out,
                            struct error *error)
 {
-	(void)stop;
-	return local_open(out, config->backup.dir, error);
+	if (config->s3.bucket == NULL)
+		return local_open(out, config->backup.dir, error);
+	struct s3_options options = {
+	    .endpoint = config->s3.endpoint,
+	    .region = config->s3.region,
+	    .bucket = config->s3.bucket,
+	    .prefix = config->s3.prefix,
+	    .is_path_addressed = config->s3.addressing == CONFIG_ADDRESSING_PATH,
+	    .profile = config->s3.profile,
+	    .ca = config->s3.ca,
+	    .storage_class = config->s3.storage_class,
+	    .sse = config->s3.sse,
+	    .stop = stop,
+	};
+	return s3_open(out, &options, error);
 }
 
 static uint64_t lesser(uint64_t a, uint64_t b)

@@ -239,7 +239,14 @@ static enum result upload_raw(struct upload *upload, const struct state_outbox *
 	if (fd < 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot open", path);
 	enum result result = check_raw(upload, entry, fd, error);
-	return result == RESULT_OK ? put_fd(upload, entry->object, fd, false, stored, error) : result;
+	if (result == RESULT_OK)
+		result = put_fd(upload, entry->object, fd, false, stored, error);
+	if (result == RESULT_OK)
+		result = check_raw(upload, entry, fd, error);
+	struct error ignored = {0};
+	if (result == RESULT_CHANGED)
+		(void)!upload->options.store->interface->abandon(upload->options.store, entry->object, &ignored);
+	return result;
 }
 
 static enum result settle(struct upload *upload, struct error *error);
