@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "fetch/logbook.h"
 #include "state_outbox.h"
 #include "status/history.h"
 #include "watch/watch.h"
@@ -62,6 +63,12 @@ static json_t *outbox(const struct answer_source *source)
 	                 is_in_trouble ? trouble : NULL);
 }
 
+static json_t *fetches(const struct config *config)
+{
+	CLEANUP_FREE char *directory = app_logbooks(config);
+	return directory != NULL ? logbook_summaries(directory) : NULL;
+}
+
 static json_t *status(const struct answer_source *source)
 {
 	json_t *datasets = json_array();
@@ -82,13 +89,13 @@ static json_t *status(const struct answer_source *source)
 		}
 	}
 	bool is_running = source->worker != NULL;
-	return array_of(
-	    json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
-	              is_running ? json_integer(getpid()) : json_null(), "data", source->config->data, "sink",
-	              source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
-	              is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "outbox",
-	              outbox(source), "state",
-	              "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
+	return array_of(json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "running",
+	                          is_running, "pid", is_running ? json_integer(getpid()) : json_null(),
+	                          "data", source->config->data, "sink",
+	                          source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
+	                          is_running ? worker_status(source->worker) : json_null(), "datasets",
+	                          datasets, "outbox", outbox(source), "fetches", fetches(source->config),
+	                          "state", "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
 }
 
 static json_t *history(const struct answer_source *source, const char *filter)

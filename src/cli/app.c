@@ -31,8 +31,7 @@ static enum result make_directories(const struct config *config, struct error *e
 	return RESULT_OK;
 }
 
-/* Root leaves no files of root's behind in somebody else's state: it becomes that somebody, for good. */
-static enum result become_owner(const char *state, struct error *error)
+enum result app_become_owner(const char *state, struct error *error)
 {
 	struct stat status;
 	if (geteuid() != 0 || stat(state, &status) != 0 || status.st_uid == 0)
@@ -115,7 +114,7 @@ enum result app_open(struct app *app, const struct config *config, struct error 
 	*app = (struct app){.config = config};
 	enum result result = check_store(config, error);
 	if (result == RESULT_OK)
-		result = become_owner(config->state, error);
+		result = app_become_owner(config->state, error);
 	if (result == RESULT_OK)
 		result = make_datasets(app, error);
 	if (result == RESULT_OK)
@@ -149,7 +148,7 @@ void app_close_stores(struct app *app)
 enum result app_open_state(struct app *app, const struct config *config, struct error *error)
 {
 	*app = (struct app){.config = config};
-	enum result result = become_owner(config->state, error);
+	enum result result = app_become_owner(config->state, error);
 	if (result == RESULT_OK)
 		result = make_datasets(app, error);
 	if (result == RESULT_OK)
@@ -157,6 +156,11 @@ enum result app_open_state(struct app *app, const struct config *config, struct 
 	if (result != RESULT_OK && result != RESULT_END)
 		app_close(app);
 	return result;
+}
+
+char *app_logbooks(const struct config *config)
+{
+	return file_join(config->state, "fetch");
 }
 
 void app_close(struct app *app)

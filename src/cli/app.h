@@ -16,6 +16,9 @@ struct app {
 	struct dataset_options *datasets;
 };
 
+/* Root leaves no files of root's behind in somebody else's state: it becomes that somebody, for good. */
+enum result app_become_owner(const char *state, struct error *error) WARN_UNUSED;
+
 /* Makes the directories, opens and locks the state, and makes the (unconnected) sink. The configuration is
  * borrowed. */
 enum result app_open(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
@@ -24,6 +27,9 @@ enum result app_open(struct app *app, const struct config *config, struct error 
  * what and where they are. */
 enum result app_open_stores(struct app *app, struct error *error) WARN_UNUSED;
 void app_close_stores(struct app *app);
+
+/* Where it is remembered what was fetched; newly allocated, NULL without memory. */
+char *app_logbooks(const struct config *config);
 
 /* The state alone, for a look at it. RESULT_END: there is none yet; the app is open all the same. */
 enum result app_open_state(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;

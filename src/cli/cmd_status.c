@@ -48,6 +48,22 @@ static void print_outbox(const json_t *outbox)
 		printf("          %s\n", text_of(outbox, "trouble", ""));
 }
 
+static void print_fetches(const json_t *fetches)
+{
+	size_t index;
+	json_t *fetch;
+	json_array_foreach(fetches, index, fetch)
+	{
+		const char *file = json_string_value(json_object_get(fetch, "file"));
+		const char *message = json_string_value(json_object_get(fetch, "message"));
+		printf("fetch     %s%s%s: version %lld of %s, asked at %s: %s%s%s\n",
+		       text_of(fetch, "source", ""), file != NULL ? "/" : "", file != NULL ? file : "",
+		       number_of(fetch, "version"), text_of(fetch, "fetched", "(none)"),
+		       text_of(fetch, "asked", "(never)"), text_of(fetch, "outcome", ""),
+		       message != NULL ? ": " : "", message != NULL ? message : "");
+	}
+}
+
 static void print_status(const json_t *status)
 {
 	print_worker(status);
@@ -55,6 +71,7 @@ static void print_status(const json_t *status)
 	const json_t *state = json_object_get(status, "state");
 	printf("state     %.1f MB in use\n", (double)number_of(state, "used_bytes") / 1e6);
 	print_outbox(json_object_get(status, "outbox"));
+	print_fetches(json_object_get(status, "fetches"));
 	const json_t *datasets = json_object_get(status, "datasets");
 	if (json_array_size(datasets) == 0)
 		return;

@@ -22,6 +22,7 @@ struct command {
 extern const struct command cmd_check;
 extern const struct command cmd_explain;
 extern const struct command cmd_forget;
+extern const struct command cmd_fetch;
 extern const struct command cmd_history;
 extern const struct command cmd_ingest;
 extern const struct command cmd_rebuild;

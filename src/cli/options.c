@@ -12,6 +12,7 @@ enum {
 	LONG_DRY_RUN,
 	LONG_STRICT,
 	LONG_CHECK,
+	LONG_DUE,
 	LONG_REFEED,
 	LONG_HELP,
 	LONG_VERSION
@@ -24,6 +25,7 @@ static const struct option LONG_OPTIONS[] = {
     {"dry-run", no_argument, NULL, LONG_DRY_RUN},
     {"strict", no_argument, NULL, LONG_STRICT},
     {"check", no_argument, NULL, LONG_CHECK},
+    {"due", no_argument, NULL, LONG_DUE},
     {"refeed", no_argument, NULL, LONG_REFEED},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -76,6 +78,10 @@ static enum result take(struct options *options, int letter, struct error *error
 	case LONG_REFEED:
 		options->refeed = true;
 		options->given |= OPTIONS_REFEED;
+		return RESULT_OK;
+	case LONG_DUE:
+		options->due = true;
+		options->given |= OPTIONS_DUE;
 		return RESULT_OK;
 	case LONG_HELP:
 		options->help = true;

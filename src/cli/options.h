@@ -14,6 +14,7 @@ enum {
 	OPTIONS_STRICT = 1 << 3,
 	OPTIONS_CHECK = 1 << 4,
 	OPTIONS_REFEED = 1 << 5,
+	OPTIONS_DUE = 1 << 6,
 };
 
 /* The command line, as given. Strings are argv's. */
@@ -25,6 +26,7 @@ struct options {
 	bool strict;
 	bool check;
 	bool refeed;
+	bool due;
 	bool help;
 	bool version;
 	unsigned given;      /* OPTIONS_* that occurred */

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "config/datasets.h"
+#include "config/fetches.h"
 #include "config/keys.h"
 #include "config/reader.h"
 
@@ -144,6 +145,7 @@ enum result config_load(struct config **out, const struct config_source *source,
 		return RESULT_NO_MEMORY;
 	struct config *config = &loaded->config;
 	struct config_dataset *datasets = NULL;
+	struct config_fetch *fetches = NULL;
 	enum result result =
 	    reader_read(&loaded->tree, path, source->overrides, source->override_count, error);
 	if (result == RESULT_OK)
@@ -151,6 +153,9 @@ enum result config_load(struct config **out, const struct config_source *source,
 	if (result == RESULT_OK)
 		result = datasets_read(&datasets, &config->dataset_count, loaded->tree, error);
 	config->datasets = datasets;
+	if (result == RESULT_OK)
+		result = fetches_read(&fetches, &config->fetch_count, loaded->tree, error);
+	config->fetches = fetches;
 	if (result == RESULT_OK)
 		result = complete(loaded, source, path, error);
 	if (result != RESULT_OK) {
@@ -167,6 +172,7 @@ void config_free(struct config *config)
 	if (loaded == NULL)
 		return;
 	datasets_free((struct config_dataset *)config->datasets, config->dataset_count);
+	free((void *)config->fetches);
 	for (size_t i = 0; i < loaded->owned_count; i++)
 		free(loaded->owned[i]);
 	if (loaded->tree != NULL)

@@ -74,6 +74,14 @@ struct config_dataset {
 	enum config_on_change on_change;
 };
 
+/* What is to be fetched, as it is written: fetch/handle.h. */
+struct config_fetch {
+	const char *name;
+	const char *source;
+	const char *file; /* NULL: all of it */
+	int64_t every_ns;
+};
+
 struct config {
 	const char *path; /* of the file it came from; NULL without one */
 	const char *data;
@@ -138,8 +146,14 @@ struct config {
 		bool raw;
 		bool rows;
 	} backup;
+	struct {
+		const char *endpoint;
+		const char *ca; /* NULL: the system's */
+	} kaggle;
 	const struct config_dataset *datasets;
 	size_t dataset_count;
+	const struct config_fetch *fetches;
+	size_t fetch_count;
 };
 
 struct config_source {

@@ -125,6 +125,16 @@ const struct key keys_table[] = {
     {"backup", "rows", KEY_FLAG, "keep the new and updated rows of each batch", .initial = "true",
      STORED(backup.rows)},
 
+    {"kaggle", "endpoint", KEY_STRING, "where Kaggle is; https, or http on loopback",
+     .initial = "https://www.kaggle.com", STORED(kaggle.endpoint)},
+    {"kaggle", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(kaggle.ca)},
+
+    {"fetch", "source", KEY_STRING, "kaggle:owner/slug; kaggle:owner/slug/3 stays at version 3", .size = 0},
+    {"fetch", "file", KEY_STRING, "one file of the data set; all of it, as an archive, unless set",
+     .size = 0},
+    {"fetch", "every", KEY_DURATION, "how often fetch --due asks for a newer version", .initial = "6h",
+     RANGE("1m", "1y"), .size = 0},
+
     {"dataset", "files", KEY_STRINGS, "patterns for the base names of its members", .size = 0},
     {"dataset", "table", KEY_NAME, "the dataset's name unless set", .size = 0},
     {"dataset", "key", KEY_STRINGS,

@@ -8,8 +8,9 @@
 #include "base/cleanup.h"
 #include "config/keys.h"
 
-/* What the left side of an override names. `dataset` and `column` are NULL outside of these sections. */
+/* What the left side of an override names. The titles are NULL outside of these sections. */
 struct target {
+	const char *fetch;
 	const char *dataset;
 	const char *column;
 	const struct key *key;
@@ -35,7 +36,14 @@ static char *cut(char *dot)
 static bool find_target(struct target *target, char *path)
 {
 	*target = (struct target){0};
-	char *rest = behind(path, "dataset.");
+	char *rest = behind(path, "fetch.");
+	if (rest != NULL) {
+		char *name = cut(strrchr(rest, '.'));
+		target->fetch = rest;
+		target->key = name != NULL ? keys_find("fetch", name) : NULL;
+		return target->key != NULL;
+	}
+	rest = behind(path, "dataset.");
 	if (rest == NULL) {
 		char *name = cut(strchr(path, '.'));
 		target->key = name != NULL ? keys_find(path, name) : keys_find(KEYS_ROOT, path);
@@ -66,6 +74,8 @@ static cfg_t *titled_section(cfg_t *parent, const char *name, const char *title)
 /* NULL without memory. */
 static cfg_t *section_of(cfg_t *root, const struct target *target)
 {
+	if (target->fetch != NULL)
+		return titled_section(root, "fetch", target->fetch);
 	if (target->dataset == NULL)
 		return strcmp(target->key->section, KEYS_ROOT) == 0 ? root
 		                                                    : cfg_getsec(root, target->key->section);

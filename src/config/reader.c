@@ -144,9 +144,12 @@ static cfg_t *tree_new(void)
 	CLEANUP_FREE cfg_opt_t *mysql = options_of("mysql");
 	CLEANUP_FREE cfg_opt_t *s3 = options_of("s3");
 	CLEANUP_FREE cfg_opt_t *backup = options_of("backup");
+	CLEANUP_FREE cfg_opt_t *kaggle = options_of("kaggle");
+	CLEANUP_FREE cfg_opt_t *fetch = options_of("fetch");
 	CLEANUP_FREE cfg_opt_t *dataset = options_of("dataset");
 	CLEANUP_FREE cfg_opt_t *column = options_of("column");
-	if (!root || !batch || !keep || !limits || !mysql || !s3 || !backup || !dataset || !column)
+	if (!root || !batch || !keep || !limits || !mysql || !s3 || !backup || !kaggle || !fetch ||
+	    !dataset || !column)
 		return NULL;
 	add_option(dataset, (cfg_opt_t)CFG_SEC("column", column, many));
 	add_option(root, (cfg_opt_t)CFG_SEC("batch", batch, CFGF_NONE));
@@ -155,6 +158,8 @@ static cfg_t *tree_new(void)
 	add_option(root, (cfg_opt_t)CFG_SEC("mysql", mysql, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("s3", s3, CFGF_NONE));
 	add_option(root, (cfg_opt_t)CFG_SEC("backup", backup, CFGF_NONE));
+	add_option(root, (cfg_opt_t)CFG_SEC("kaggle", kaggle, CFGF_NONE));
+	add_option(root, (cfg_opt_t)CFG_SEC("fetch", fetch, many));
 	add_option(root, (cfg_opt_t)CFG_SEC("dataset", dataset, many));
 	add_option(root, (cfg_opt_t)CFG_FUNC("include", take_include));
 	return cfg_init(root, CFGF_NONE);
