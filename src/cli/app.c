@@ -61,6 +61,22 @@ static enum result open_state(struct app *app, bool must_exist, struct error *er
 	return dataset_state_error(error, &failure, "cannot open the state");
 }
 
+static struct dialect dialect_of(const struct config_dialect *config)
+{
+	enum dialect_quote quote = config->quote == '"'    ? DIALECT_QUOTE_DOUBLE
+	                           : config->quote == '\'' ? DIALECT_QUOTE_SINGLE
+	                                                   : DIALECT_QUOTE_NONE;
+	return (struct dialect){
+	    .delimiter = config->delimiter,
+	    .quote = quote,
+	    .escape = config->escape,
+	    .comment = config->comment,
+	    .is_headerless = !config->has_header,
+	    .skip_lines = config->skip_lines,
+	    .encoding = config->encoding,
+	};
+}
+
 static enum result make_datasets(struct app *app, struct error *error)
 {
 	size_t count = app->config->dataset_count;
@@ -74,6 +90,7 @@ static enum result make_datasets(struct app *app, struct error *error)
 		    .table = dataset->table,
 		    .files = dataset->files,
 		    .file_count = dataset->file_count,
+		    .dialect = dialect_of(&dataset->dialect),
 		    .spec = dataset->schema,
 		};
 	}

@@ -90,6 +90,33 @@ enum result dataset_reload(struct dataset *dataset, struct state *state, struct 
 	return result;
 }
 
+static void hash_text(crypto_generichash_state *state, const char *text)
+{
+	/* With its NUL, so that no text runs into the next. */
+	crypto_generichash_update(state, (const unsigned char *)text, strlen(text) + 1);
+}
+
+static struct id reading_fingerprint(const struct dataset_options *options, struct id identity)
+{
+	const struct dialect *dialect = &options->dialect;
+	const struct schema_spec *spec = &options->spec;
+	char plain[128];
+	snprintf(plain, sizeof plain, "%d %d %d %d %d %llu %d %d %d %d", dialect->delimiter,
+	         (int)dialect->quote, dialect->escape, dialect->comment, dialect->is_headerless,
+	         (unsigned long long)dialect->skip_lines, (int)spec->drift, (int)spec->missing,
+	         (int)spec->bad_value, (int)spec->ragged);
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, NULL, 0, ID_SIZE);
+	crypto_generichash_update(&state, identity.bytes, sizeof identity.bytes);
+	hash_text(&state, plain);
+	hash_text(&state, dialect->encoding != NULL ? dialect->encoding : "");
+	for (size_t i = 0; i < spec->where_count; i++)
+		hash_text(&state, spec->where[i]);
+	struct id reading;
+	crypto_generichash_final(&state, reading.bytes, sizeof reading.bytes);
+	return reading;
+}
+
 enum result dataset_open(struct dataset **out, struct state *state, const struct dataset_options *options,
                          struct error *error)
 {
@@ -103,6 +130,7 @@ enum result dataset_open(struct dataset **out, struct state *state, const struct
 	strncpy(dataset->record.table, options->table, STATE_NAME_MAX);
 	dataset->options.name = dataset->record.name;
 	dataset->fingerprint = identity_fingerprint(&options->spec);
+	dataset->reading = reading_fingerprint(options, dataset->fingerprint);
 	row_derive_key(dataset->row_key, state_secret(state), dataset->record.name);
 	enum result result = dataset_reload(dataset, state, error);
 	if (result != RESULT_OK) {

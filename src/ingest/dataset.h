@@ -7,6 +7,7 @@
 #include "schema/row.h"
 #include "schema/schema.h"
 #include "sink/sink.h"
+#include "source/dialect.h"
 #include "state_batch.h"
 
 /* A dataset as the configuration describes it. Borrowed; must outlive the engine. */
@@ -15,6 +16,7 @@ struct dataset_options {
 	const char *table;
 	const char *const *files; /* fnmatch patterns */
 	size_t file_count;
+	struct dialect dialect;
 	struct schema_spec spec;
 };
 
@@ -33,6 +35,9 @@ struct dataset {
 	int64_t contacted_ns; /* when state and table were last seen to agree */
 	uint8_t row_key[ROW_KEY_SIZE];
 	struct id fingerprint;
+	struct id
+	    reading; /* fingerprint of everything that decides what becomes of a file: what was read under
+	                    * another one is read again */
 };
 
 /* Reads the dataset from the state; one that the state does not know is new. */

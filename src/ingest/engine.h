@@ -30,11 +30,8 @@ struct ingest {
 	int64_t progress_due_ns;
 };
 
-/* How the members of this engine's deliveries are parsed. */
-struct record_options engine_record_options(const struct ingest *ingest);
-
-/* Can this record be a header? RESULT_INVALID says why not. */
-enum result engine_check_header(const struct record *header, struct error *error) WARN_UNUSED;
+/* What a record may have, in the members of this engine's deliveries. */
+struct record_options engine_record_limits(const struct ingest *ingest);
 
 /* The dataset that takes a member; RESULT_END: none does. */
 enum result engine_dataset_name(const struct ingest *ingest, const struct delivery *delivery,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "ingest/commit.h"
+#include "ingest/evolve.h"
 #include "ingest/survey.h"
 #include "schema/schema_map.h"
 
@@ -154,53 +155,110 @@ static enum result take_row(const struct member_input *input, struct identity *i
 	return RESULT_OK;
 }
 
-static enum result take_record(const struct member_input *input, const struct schema_map *map,
-                               struct identity *identity, const struct record *record, struct error *error)
+/* A member's records on their way: what its heading makes of them. */
+struct reading {
+	const struct member_input *input;
+	struct delimited *records;
+	struct heading heading;
+	struct schema_map map;
+	struct identity identity;
+	bool is_widened; /* this delivery's values had their say */
+};
+
+static enum result open_map(struct reading *reading, struct error *error)
 {
+	struct dataset *dataset = reading->input->member->dataset;
+	enum result result = schema_map_header(&reading->map, dataset->schema, &dataset->options.spec,
+	                                       reading->heading.fields, reading->heading.count, error);
+	reading->identity = identity_of(dataset->schema);
+	return result;
+}
+
+static void close_map(struct reading *reading)
+{
+	identity_close(&reading->identity);
+	schema_map_free(&reading->map);
+}
+
+/* Once in a member. False: the types stay as they are. */
+static enum result widen(struct reading *reading, bool *has_changed, struct error *error)
+{
+	*has_changed = false;
+	if (reading->is_widened)
+		return RESULT_OK;
+	reading->is_widened = true;
+	enum result result = evolve_types(reading->input, has_changed, error);
+	if (result != RESULT_OK || !*has_changed)
+		return result;
+	close_map(reading);
+	return open_map(reading, error);
+}
+
+static enum result take_fields(struct reading *reading, const struct record *record,
+                               const struct slice *fields, size_t count, struct error *error)
+{
+	const struct member_input *input = reading->input;
 	struct batch *batch = &input->ingest->batch;
-	if (record->fault != RECORD_WHOLE)
-		return reject(input, record, NULL, record_fault_text(record->fault), error);
-	/* In a file of one column a blank line is that column's empty field. */
-	struct slice empty = {"", 0};
-	bool is_blank = record->field_count == 0;
-	if (is_blank && map->field_count > 1)
-		return reject(input, record, NULL, "blank line", error);
-	size_t offset = batch->bytes.length;
 	struct schema_fault fault;
-	enum result result = schema_map_row(map, is_blank ? &empty : record->fields,
-	                                    is_blank ? 1 : record->field_count, &batch->bytes, &fault);
+	size_t offset = batch->bytes.length;
+	enum result result = schema_map_row(&reading->map, fields, count, &batch->bytes, &fault);
+	if (result == RESULT_INVALID && fault.is_widenable) {
+		bool has_changed;
+		result = widen(reading, &has_changed, error);
+		if (result != RESULT_OK)
+			return result;
+		offset = batch->bytes.length;
+		result = schema_map_row(&reading->map, fields, count, &batch->bytes, &fault);
+	}
 	if (result == RESULT_INVALID)
 		return reject(input, record, fault.column, fault.reason, error);
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
-	if (!schema_map_holds(map, last_row(batch, offset))) {
+	if (!schema_map_holds(&reading->map, last_row(batch, offset))) {
 		filter(input, offset);
 		return RESULT_OK;
 	}
-	return take_row(input, identity, record, offset, error);
+	return take_row(input, &reading->identity, record, offset, error);
 }
 
-static enum result take_records(const struct member_input *input, const struct schema_map *map,
-                                struct identity *identity, struct record_reader *reader, struct error *error)
+static enum result take_record(struct reading *reading, const struct record *record, struct error *error)
 {
-	struct delivery_member *member = input->member;
+	if (record->fault != RECORD_WHOLE)
+		return reject(reading->input, record, NULL, record_fault_text(record->fault), error);
+	/* In a file of one column a blank line is that column's empty field. */
+	struct slice empty = {"", 0};
+	bool is_blank = record->field_count == 0;
+	if (is_blank && reading->map.field_count > 1)
+		return reject(reading->input, record, NULL, "blank line", error);
+	return take_fields(reading, record, is_blank ? &empty : record->fields,
+	                   is_blank ? 1 : record->field_count, error);
+}
+
+static enum result take_next(struct reading *reading, const struct record *record, struct error *error)
+{
+	struct delivery_member *member = reading->input->member;
+	if (record->end <= member->resume_at)
+		return RESULT_OK;
+	enum result result = take_record(reading, record, error);
+	if (result != RESULT_OK)
+		return result;
+	member->records++;
+	member->mark.member.bytes = record->end;
+	member->mark.member.lines = record->line;
+	member->is_dirty = true;
+	struct ingest *ingest = reading->input->ingest;
+	return batch_is_full(&ingest->batch) ? commit_batch(ingest, error) : RESULT_OK;
+}
+
+static enum result take_records(struct reading *reading, struct error *error)
+{
 	struct record record;
-	enum result result;
-	while ((result = record_next(reader, &record, error)) == RESULT_OK) {
-		if (record.end <= member->resume_at)
-			continue;
-		result = take_record(input, map, identity, &record, error);
-		if (result != RESULT_OK)
-			return result;
-		member->records++;
-		member->mark.member.bytes = record.end;
-		member->mark.member.lines = record.line;
-		member->is_dirty = true;
-		if (batch_is_full(&input->ingest->batch))
-			result = commit_batch(input->ingest, error);
-		if (result != RESULT_OK)
-			return result;
-	}
+	enum result result = RESULT_OK;
+	if (reading->heading.is_row)
+		result = take_next(reading, &reading->heading.first, error);
+	while (result == RESULT_OK &&
+	       (result = delimited_next(reading->records, &record, error)) == RESULT_OK)
+		result = take_next(reading, &record, error);
 	return result;
 }
 
@@ -219,81 +277,33 @@ static enum result make_current(struct ingest *ingest, struct dataset *dataset, 
 	return result;
 }
 
-/* Freezes what the header has and the schema has not. *has_rows false: there is nothing to learn from, nor to
- * store. */
-static enum result extend_schema(const struct member_input *input, struct schema *schema, bool *has_rows,
-                                 struct error *error)
+/* Behind the heading. */
+static enum result take_rows(struct reading *reading, struct error *error)
 {
-	struct ingest *ingest = input->ingest;
-	struct dataset *dataset = input->member->dataset;
-	struct survey survey = survey_of(input);
-	enum result result = survey_infer(&survey, schema, has_rows, error);
-	if (result != RESULT_OK || !*has_rows) {
-		schema_free(schema);
-		return result;
-	}
-	if (ingest->options.dry_run) {
-		schema_free(dataset->schema);
-		dataset->schema = schema;
-		return RESULT_OK;
-	}
-	result = commit_batch(ingest, error);
-	if (result == RESULT_OK)
-		result = commit_settle(ingest, error);
-	if (result != RESULT_OK) {
-		schema_free(schema);
-		return result;
-	}
-	return dataset_freeze(dataset, schema, ingest->options.state, ingest->options.sink, error);
-}
-
-static enum result fit_schema(const struct member_input *input, const struct record *header, bool *has_rows,
-                              struct error *error)
-{
-	struct dataset *dataset = input->member->dataset;
-	struct schema *schema = schema_copy(dataset->schema);
-	if (schema == NULL)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	size_t added;
-	enum result result =
-	    schema_extend(schema, &dataset->options.spec, header->fields, header->field_count, &added, error);
-	schema_free(schema);
-	*has_rows = true;
-	if (result != RESULT_OK || added == 0)
-		return result;
-	schema = schema_copy(dataset->schema);
-	if (schema == NULL)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	return extend_schema(input, schema, has_rows, error);
-}
-
-static enum result take_rows(const struct member_input *input, struct record_reader *reader,
-                             struct error *error)
-{
-	struct record header;
-	enum result result = record_next(reader, &header, error);
-	if (result != RESULT_OK)
-		return result;
-	if (input->member->resume_at == 0)
-		input->member->mark.member.bytes = header.end;
-	result = engine_check_header(&header, error);
-	bool has_rows = false;
-	if (result == RESULT_OK)
-		result = fit_schema(input, &header, &has_rows, error);
+	bool has_rows;
+	enum result result = evolve_columns(reading->input, &reading->heading, &has_rows, error);
 	if (result != RESULT_OK || !has_rows)
 		return result == RESULT_OK ? RESULT_END : result;
+	result = open_map(reading, error);
+	if (result == RESULT_OK) {
+		delimited_expect_fields(reading->records, reading->map.field_count);
+		result = take_records(reading, error);
+	}
+	close_map(reading);
+	return result;
+}
 
-	struct dataset *dataset = input->member->dataset;
-	struct schema_map map;
-	result = schema_map_header(&map, dataset->schema, &dataset->options.spec, header.fields,
-	                           header.field_count, error);
+static enum result take_heading(struct reading *reading, struct error *error)
+{
+	struct delivery_member *member = reading->input->member;
+	const struct schema_spec *spec = &member->dataset->options.spec;
+	enum result result = heading_read(&reading->heading, reading->records, spec, error);
 	if (result != RESULT_OK)
 		return result;
-	record_expect_fields(reader, map.field_count);
-	struct identity identity = identity_of(dataset->schema);
-	result = take_records(input, &map, &identity, reader, error);
-	identity_close(&identity);
-	schema_map_free(&map);
+	if (member->resume_at == 0 && !reading->heading.is_row)
+		member->mark.member.bytes = reading->heading.first.end;
+	result = take_rows(reading, error);
+	heading_free(&reading->heading);
 	return result;
 }
 
@@ -315,7 +325,7 @@ static enum result remember_content(const struct member_input *input, struct err
 	    .filtered = member->mark.member.counts.filtered,
 	};
 	memcpy(content->whole, whole.bytes, sizeof content->whole);
-	memcpy(content->fingerprint, member->dataset->fingerprint.bytes, sizeof content->fingerprint);
+	memcpy(content->fingerprint, member->dataset->reading.bytes, sizeof content->fingerprint);
 	content->cache_epoch = member->dataset->record.cache_epoch;
 	content->bytes = member->mark.member.bytes;
 	content->lines = member->mark.member.lines;
@@ -327,26 +337,16 @@ static enum result remember_content(const struct member_input *input, struct err
 static enum result read_records(struct stream *stream, struct error *error)
 {
 	const struct member_input *input = stream->input;
-	struct record_options options = engine_record_options(input->ingest);
-	struct record_reader *reader;
+	struct record_options limits = engine_record_limits(input->ingest);
+	struct reading reading = {.input = input};
 	content_reset(input->ingest->content);
-	enum result result = record_open(&reader, &options, stream_read, stream, error);
+	enum result result = delimited_open(&reading.records, &input->member->dataset->options.dialect,
+	                                    &limits, stream_read, stream, error);
 	if (result != RESULT_OK)
 		return result;
-	result = take_rows(input, reader, error);
-	record_close(reader);
+	result = take_heading(&reading, error);
+	delimited_close(reading.records);
 	return result == RESULT_END ? remember_content(input, error) : result;
-}
-
-static enum result check_text(const struct stream *stream, struct error *error)
-{
-	if (stream->head.length == 0)
-		return RESULT_OK;
-	const char *zero = memchr(stream->head.data, '\0', stream->head.length);
-	if (zero == NULL)
-		return RESULT_OK;
-	return error_set(error, RESULT_INVALID, "not a CSV: a NUL byte at offset %zu",
-	                 (size_t)(zero - stream->head.data));
 }
 
 static enum result read_stream(struct stream *stream, struct error *error)
@@ -354,8 +354,6 @@ static enum result read_stream(struct stream *stream, struct error *error)
 	const struct member_input *input = stream->input;
 	struct delivery_member *member = input->member;
 	enum result result = read_head(stream, error);
-	if (result == RESULT_OK)
-		result = check_text(stream, error);
 	struct id head;
 	if (result == RESULT_OK)
 		result = digest_head(stream, &head, error);

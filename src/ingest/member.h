@@ -3,7 +3,7 @@
 #define ROWSIEVE_INGEST_MEMBER_H
 
 #include "ingest/engine.h"
-#include "source/record.h"
+#include "source/delimited.h"
 #include "source/source.h"
 
 /* One member on its way into the batch: header, schema, records, rejects. */

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/heading.h"
 #include "schema/identity.h"
 #include "schema/infer.h"
-#include "source/record.h"
 
 enum { READ_SIZE = 262144 };
 
@@ -80,7 +80,7 @@ static enum result digest_member(struct walk *walk, struct id *whole, struct err
 static bool is_in_force(const struct state_content *content, const struct dataset *dataset)
 {
 	return content->cache_epoch == dataset->record.cache_epoch &&
-	       memcmp(content->fingerprint, dataset->record.fingerprint, sizeof content->fingerprint) == 0;
+	       memcmp(content->fingerprint, dataset->reading.bytes, sizeof content->fingerprint) == 0;
 }
 
 enum result survey_recognise(const struct survey *survey, struct id head, bool *found,
@@ -111,25 +111,25 @@ enum result survey_recognise(const struct survey *survey, struct id head, bool *
 	return RESULT_OK;
 }
 
-/* Calls each() with a reader that stands behind the header, for the member in question and those of its
+/* Calls each() with a reader that stands behind the heading, for the member in question and those of its
  * dataset behind it. */
-typedef enum result walk_fn(void *context, const struct record *header, struct record_reader *reader,
+typedef enum result walk_fn(void *context, const struct heading *heading, struct delimited *reader,
                             struct error *error);
 
 static enum result walk_member(struct walk *walk, walk_fn *each, void *context, struct error *error)
 {
-	struct record_options options = engine_record_options(walk->survey->ingest);
-	struct record_reader *reader;
-	enum result result = record_open(&reader, &options, walk_read, walk, error);
+	const struct dataset_options *options = &walk->survey->dataset->options;
+	struct record_options limits = engine_record_limits(walk->survey->ingest);
+	struct delimited *reader;
+	enum result result = delimited_open(&reader, &options->dialect, &limits, walk_read, walk, error);
 	if (result != RESULT_OK)
 		return result;
-	struct record header;
-	result = record_next(reader, &header, error);
+	struct heading heading = {0};
+	result = heading_read(&heading, reader, &options->spec, error);
 	if (result == RESULT_OK)
-		result = engine_check_header(&header, error);
-	if (result == RESULT_OK)
-		result = each(context, &header, reader, error);
-	record_close(reader);
+		result = each(context, &heading, reader, error);
+	heading_free(&heading);
+	delimited_close(reader);
 	return result == RESULT_END ? RESULT_OK : result;
 }
 
@@ -162,7 +162,7 @@ struct learning {
 };
 
 /* On a copy first: a header that cannot be taken must leave no columns behind. */
-static enum result learn_header(void *context, const struct record *header, struct record_reader *reader,
+static enum result learn_header(void *context, const struct heading *heading, struct delimited *reader,
                                 struct error *error)
 {
 	struct learning *learning = context;
@@ -172,7 +172,7 @@ static enum result learn_header(void *context, const struct record *header, stru
 	if (trial == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	enum result result =
-	    schema_extend(trial, learning->spec, header->fields, header->field_count, &added, error);
+	    schema_extend(trial, learning->spec, heading->fields, heading->count, &added, error);
 	if (result == RESULT_OK) {
 		struct schema learned = *trial;
 		*trial = *learning->schema;
@@ -182,22 +182,28 @@ static enum result learn_header(void *context, const struct record *header, stru
 	return result;
 }
 
-static enum result learn_values(void *context, const struct record *header, struct record_reader *reader,
+static void learn_record(struct learning *learning, const struct schema_map *map, const struct record *record)
+{
+	learning->has_rows = true;
+	if (record->fault == RECORD_WHOLE)
+		infer_record(learning->infer, map, record->fields, record->field_count);
+}
+
+static enum result learn_values(void *context, const struct heading *heading, struct delimited *reader,
                                 struct error *error)
 {
 	struct learning *learning = context;
 	struct schema_map map;
-	enum result result = schema_map_header(&map, learning->schema, learning->spec, header->fields,
-	                                       header->field_count, error);
+	enum result result =
+	    schema_map_header(&map, learning->schema, learning->spec, heading->fields, heading->count, error);
 	if (result != RESULT_OK)
 		return result;
-	record_expect_fields(reader, map.field_count);
+	delimited_expect_fields(reader, map.field_count);
+	if (heading->is_row)
+		learn_record(learning, &map, &heading->first);
 	struct record record;
-	while ((result = record_next(reader, &record, error)) == RESULT_OK) {
-		learning->has_rows = true;
-		if (record.fault == RECORD_WHOLE)
-			infer_record(learning->infer, &map, record.fields, record.field_count);
-	}
+	while ((result = delimited_next(reader, &record, error)) == RESULT_OK)
+		learn_record(learning, &map, &record);
 	schema_map_free(&map);
 	return result;
 }
@@ -220,5 +226,20 @@ enum result survey_infer(const struct survey *survey, struct schema *schema, boo
 		identity_mark(schema, learning.spec);
 	infer_free(learning.infer);
 	*has_rows = learning.has_rows;
+	return result;
+}
+
+enum result survey_widen(const struct survey *survey, struct schema *schema, bool *has_changed,
+                         struct error *error)
+{
+	struct learning learning = {.schema = schema, .spec = &survey->dataset->options.spec};
+	*has_changed = false;
+	learning.infer = infer_new_wider(schema, learning.spec);
+	if (learning.infer == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	enum result result = walk_members(survey, learn_values, &learning, error);
+	if (result == RESULT_OK)
+		*has_changed = infer_finish(learning.infer, schema);
+	infer_free(learning.infer);
 	return result;
 }

@@ -33,4 +33,9 @@ enum result survey_recognise(const struct survey *survey, struct id head, bool *
 enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows,
                          struct error *error) WARN_UNUSED;
 
+/* Widens inferred integers and decimals of `schema` to what the values of these members need. *has_changed
+ * says whether any became wider. */
+enum result survey_widen(const struct survey *survey, struct schema *schema, bool *has_changed,
+                         struct error *error) WARN_UNUSED;
+
 #endif

@@ -260,8 +260,8 @@ static enum result upload_manifest(struct upload *upload, const struct state_out
 		return result;
 	struct manifests manifests = {0};
 	struct state_txn *txn = begin_read(upload);
-	result = txn != NULL ? manifest_make(&manifests, txn, entry->subject, error)
-	                     : state_failure(txn, error);
+	result =
+	    txn != NULL ? manifest_make(&manifests, txn, entry->subject, error) : state_failure(txn, error);
 	end_read(upload, txn);
 	for (size_t i = 0; result == RESULT_OK && i < manifests.count; i++)
 		result = put_bytes(upload, manifests.list[i].name, manifests.list[i].text.data,
@@ -317,7 +317,8 @@ static enum result settle(struct upload *upload, struct error *error)
 	for (size_t i = 0; settled == STATE_OK && i < upload->done_count; i++)
 		remove_files(upload, &upload->done[i].entry);
 	upload->done_count = 0;
-	return settled == STATE_OK ? RESULT_OK : dataset_state_error(error, &failure, "cannot settle the outbox");
+	return settled == STATE_OK ? RESULT_OK
+	                           : dataset_state_error(error, &failure, "cannot settle the outbox");
 }
 
 /* Is this one object's matter, so that the others can go on? */

@@ -354,7 +354,7 @@ static const char *datetime_fault(struct type_value *value, const struct type_re
 	return date_has_zone(field) && reading->zone == NULL ? "has a time zone" : "not a datetime";
 }
 
-static struct slice trimmed(const struct type_reading *reading, struct slice field)
+struct slice type_trim(const struct type_reading *reading, struct slice field)
 {
 	if (!reading->trim)
 		return field;
@@ -370,7 +370,7 @@ static struct slice trimmed(const struct type_reading *reading, struct slice fie
 
 bool type_reads_null(const struct type_reading *reading, struct slice field)
 {
-	field = trimmed(reading, field);
+	field = type_trim(reading, field);
 	for (size_t i = 0; i < reading->null_count; i++)
 		if (slice_equal(field, slice_from_string(reading->nulls[i])))
 			return true;
@@ -384,7 +384,7 @@ bool type_read(struct type_value *value, const struct type_reading *reading, str
 {
 	const struct type *type = &reading->type;
 	const char *fault = NULL;
-	field = trimmed(reading, field);
+	field = type_trim(reading, field);
 	switch (type->kind) {
 	case TYPE_TEXT:
 		value->text = field;

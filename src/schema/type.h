@@ -114,6 +114,9 @@ struct type_value {
 	char scratch[TYPE_SCRATCH_SIZE];
 };
 
+/* The field without the blanks around it, where the reading trims. */
+struct slice type_trim(const struct type_reading *reading, struct slice field);
+
 /* Is the (trimmed) field a missing value? */
 bool type_reads_null(const struct type_reading *reading, struct slice field);
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/evolve.h"
+
+#include "ingest/commit.h"
+#include "ingest/survey.h"
+
+static struct survey survey_of(const struct member_input *input)
+{
+	return (struct survey){input->ingest, input->delivery, input->fd, input->member->mark.member.index,
+	                       input->member->dataset};
+}
+
+/* Makes `schema`, which it takes, the frozen one. */
+static enum result freeze(const struct member_input *input, struct schema *schema, struct error *error)
+{
+	struct ingest *ingest = input->ingest;
+	struct dataset *dataset = input->member->dataset;
+	if (ingest->options.dry_run) {
+		schema_free(dataset->schema);
+		dataset->schema = schema;
+		return RESULT_OK;
+	}
+	enum result result = commit_batch(ingest, error);
+	if (result == RESULT_OK)
+		result = commit_settle(ingest, error);
+	if (result != RESULT_OK) {
+		schema_free(schema);
+		return result;
+	}
+	return dataset_freeze(dataset, schema, ingest->options.state, ingest->options.sink, error);
+}
+
+/* Does the heading ask for anything? */
+static enum result count_added(const struct dataset *dataset, const struct heading *heading, size_t *added,
+                               struct error *error)
+{
+	struct schema *trial = schema_copy(dataset->schema);
+	if (trial == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	enum result result =
+	    schema_extend(trial, &dataset->options.spec, heading->fields, heading->count, added, error);
+	schema_free(trial);
+	return result;
+}
+
+enum result evolve_columns(const struct member_input *input, const struct heading *heading, bool *has_rows,
+                           struct error *error)
+{
+	struct dataset *dataset = input->member->dataset;
+	size_t added;
+	*has_rows = true;
+	enum result result = count_added(dataset, heading, &added, error);
+	if (result != RESULT_OK || added == 0)
+		return result;
+	struct schema *schema = schema_copy(dataset->schema);
+	if (schema == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	struct survey survey = survey_of(input);
+	result = survey_infer(&survey, schema, has_rows, error);
+	if (result == RESULT_OK && *has_rows)
+		return freeze(input, schema, error);
+	schema_free(schema);
+	return result;
+}
+
+enum result evolve_types(const struct member_input *input, bool *has_changed, struct error *error)
+{
+	struct schema *schema = schema_copy(input->member->dataset->schema);
+	if (schema == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	struct survey survey = survey_of(input);
+	enum result result = survey_widen(&survey, schema, has_changed, error);
+	if (result == RESULT_OK && *has_changed)
+		return freeze(input, schema, error);
+	schema_free(schema);
+	return result;
+}
