@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "fetch/logbook.h"
+#include "cli/answer_rejects.h"
 #include "state_outbox.h"
 #include "status/history.h"
 #include "watch/watch.h"
@@ -266,6 +267,11 @@ json_t *answer_request(const struct answer_source *source, const json_t *request
 		return status(source);
 	if (strcmp(command, "history") == 0)
 		return history(source, json_string_value(json_object_get(request, "filter")));
+	if (strcmp(command, "rejects") == 0)
+		return source->state == NULL
+		           ? json_array()
+		           : answer_rejects(source->state, source->config->rejected,
+		                            json_string_value(json_object_get(request, "filter")));
 	if (strcmp(command, "explain") == 0)
 		return explain(source, json_string_value(json_object_get(request, "file")));
 	return failure("unknown command");

@@ -26,6 +26,8 @@ extern const struct command cmd_fetch;
 extern const struct command cmd_history;
 extern const struct command cmd_ingest;
 extern const struct command cmd_rebuild;
+extern const struct command cmd_rejects;
+extern const struct command cmd_replay;
 extern const struct command cmd_run;
 extern const struct command cmd_status;
 extern const struct command cmd_verify;

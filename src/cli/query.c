@@ -22,8 +22,9 @@ static enum result ask_daemon(int fd, const json_t *request, json_t *lines, stru
 	control_reader_close(&reader);
 	if (result != RESULT_END)
 		return result;
-	/* Only a history can be empty. */
-	bool may_be_empty = strcmp(json_string_value(json_object_get(request, "command")), "history") == 0;
+	/* Only lists can be empty. */
+	const char *command = json_string_value(json_object_get(request, "command"));
+	bool may_be_empty = strcmp(command, "history") == 0 || strcmp(command, "rejects") == 0;
 	if (json_array_size(lines) == 0 && !may_be_empty)
 		return error_set(error, RESULT_HELD, "the running rowsieve ended before it answered");
 	return RESULT_OK;

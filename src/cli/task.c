@@ -10,6 +10,7 @@
 #include "ingest/forget.h"
 #include "ingest/rebuild.h"
 #include "ingest/refeed.h"
+#include "ingest/replay.h"
 
 /* The dataset that a task is about. */
 struct subject {
@@ -233,6 +234,61 @@ static enum result forget(const struct task *task, const json_t *request, int *e
 	return RESULT_OK;
 }
 
+static uint64_t lines_to_skip(void *context, const char *dataset)
+{
+	const struct feeding *feeding = context;
+	struct match_rules rules = app_match_rules(feeding->task->app);
+	const struct dataset_options *options = match_find(&rules, dataset);
+	return options != NULL ? options->dialect.skip_lines : 0;
+}
+
+static enum result feed_rejects(void *context, const char *path, const char *dataset, struct error *error)
+{
+	const struct feeding *feeding = context;
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(error, RESULT_IO, "'%s'", path);
+	struct ingest_file file = {.path = path, .fd = fd, .dataset = dataset};
+	enum result result = ingest_read(feeding->engine, &file, error);
+	return result == RESULT_OK ? ingest_flush(feeding->engine, error) : result;
+}
+
+static enum result replay(const struct task *task, const json_t *request, int *exit_status,
+                          struct error *error)
+{
+	const char *what = task_subject(request);
+	struct feeding feeding = {.task = task};
+	struct replay_options options = {
+	    .state = task->app->state,
+	    .rejected = task->app->config->rejected,
+	    .lines_to_skip = lines_to_skip,
+	    .feed = feed_rejects,
+	    .context = &feeding,
+	};
+	struct subject subject;
+	size_t count = 0;
+	enum result result = RESULT_OK;
+	(void)exit_status;
+	bool is_delivery = id_parse(&options.delivery, what);
+	if (!is_delivery)
+		result = find_subject(task, what, &subject, error);
+	if (result == RESULT_OK && !is_delivery && subject.record.id == 0)
+		result = error_set(error, RESULT_INVALID, "dataset '%s' has no rejects", what);
+	if (result == RESULT_OK)
+		result = open_engine(&feeding, error);
+	if (result == RESULT_OK) {
+		options.dataset = is_delivery ? 0 : subject.record.id;
+		result = replay_run(&options, &count, error);
+	}
+	ingest_close(feeding.engine);
+	if (result != RESULT_OK)
+		return result;
+	if (is_delivery && count == 0)
+		return error_set(error, RESULT_INVALID, "there are no rejects of delivery '%s'", what);
+	task->line(task->context, json_pack("{s:s, s:I}", "subject", what, "replayed", (json_int_t)count));
+	return RESULT_OK;
+}
+
 static const struct {
 	const char *name;
 	enum result (*run)(const struct task *task, const json_t *request, int *exit_status,
@@ -241,6 +297,7 @@ static const struct {
     {"rebuild", rebuild},
     {"verify", verify},
     {"forget", forget},
+    {"replay", replay},
 };
 
 enum { TASK_COUNT = sizeof TASKS / sizeof *TASKS };

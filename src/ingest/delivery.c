@@ -102,8 +102,10 @@ void delivery_free(struct delivery *delivery)
 {
 	if (delivery == NULL)
 		return;
-	for (size_t i = 0; i < delivery->member_count; i++)
+	for (size_t i = 0; i < delivery->member_count; i++) {
+		buffer_free(&delivery->members[i]->header);
 		free(delivery->members[i]);
+	}
 	free(delivery->members);
 	free(delivery->file);
 	rejects_close(delivery->rejects);

@@ -22,6 +22,7 @@ struct delivery_member {
 	uint64_t resume_at;      /* plain bytes that live batches cover already */
 	uint64_t records;        /* read so far: what the counts must add up to */
 	bool is_dirty;           /* the mark says more than the state */
+	struct buffer header;    /* its header's bytes, for the reject file */
 };
 
 struct delivery {

@@ -112,12 +112,15 @@ static enum result reject(const struct member_input *input, const struct record 
 	if (input->ingest->options.dry_run)
 		return RESULT_OK;
 	const char *name = input->member->mark.member.name;
+	const struct buffer *header = &input->member->header;
+	bool is_first = counts->rejected == 1;
 	struct rejects_row row = {
 	    .member = name[0] != '\0' ? name : NULL,
 	    .line = record->line,
 	    .column = column,
 	    .reason = reason,
 	    .record = record->raw,
+	    .header = is_first ? (struct slice){header->data, header->length} : SLICE(""),
 	};
 	return rejects_add(input->delivery->rejects, &row, error);
 }
@@ -300,9 +303,14 @@ static enum result take_heading(struct reading *reading, struct error *error)
 	enum result result = heading_read(&reading->heading, reading->records, spec, error);
 	if (result != RESULT_OK)
 		return result;
+	const struct record *first = &reading->heading.first;
 	if (member->resume_at == 0 && !reading->heading.is_row)
-		member->mark.member.bytes = reading->heading.first.end;
-	result = take_rows(reading, error);
+		member->mark.member.bytes = first->end;
+	if (!reading->heading.is_row &&
+	    buffer_append(&member->header, first->raw.data, first->raw.length) != RESULT_OK)
+		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
+	if (result == RESULT_OK)
+		result = take_rows(reading, error);
 	heading_free(&reading->heading);
 	return result;
 }

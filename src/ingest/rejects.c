@@ -15,7 +15,7 @@
 #include "base/file.h"
 
 static const char SUFFIX[] = ".rejects.csv";
-static const char HEADER[] = "member,line,column,reason,record\n";
+static const char HEADER[] = "member,line,column,reason,record,header\n";
 
 /* Written out when this much waits. */
 enum { BUFFER_LIMIT = 1 << 20 };
@@ -123,7 +123,10 @@ static enum result append_row(struct buffer *out, const struct rejects_row *row)
 	    append_field(out, column, strlen(column), ',') != RESULT_OK ||
 	    append_field(out, row->reason, strlen(row->reason), ',') != RESULT_OK)
 		return RESULT_NO_MEMORY;
-	return append_field(out, record.data, record.length, '\n');
+	if (append_field(out, record.data, record.length, ',') != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	struct slice header = without_line_end(row->header);
+	return append_field(out, header.data, header.length, '\n');
 }
 
 enum result rejects_add(struct rejects *rejects, const struct rejects_row *row, struct error *error)
@@ -157,7 +160,7 @@ enum result rejects_sync(struct rejects *rejects, uint64_t *length, struct error
 	return result;
 }
 
-static bool parse_name(const char *name, struct id *delivery)
+bool rejects_delivery(const char *name, struct id *delivery)
 {
 	char text[ID_TEXT_MAX];
 	if (strlen(name) != 2 * ID_SIZE + sizeof SUFFIX - 1 || strcmp(name + 2 * ID_SIZE, SUFFIX) != 0)
@@ -176,7 +179,7 @@ enum result rejects_sweep(const char *directory, bool (*is_known)(void *context,
 	enum result result = RESULT_OK;
 	for (struct dirent *entry; result == RESULT_OK && (entry = readdir(stream)) != NULL;) {
 		struct id delivery;
-		if (!parse_name(entry->d_name, &delivery) || is_known(context, delivery))
+		if (!rejects_delivery(entry->d_name, &delivery) || is_known(context, delivery))
 			continue;
 		if (unlinkat(dirfd(stream), entry->d_name, 0) != 0 && errno != ENOENT)
 			result = error_set_errno(error, RESULT_IO, "'%s/%s': cannot remove", directory,

@@ -247,10 +247,10 @@ static enum result listen_at(struct control *control, struct error *error)
 		return error_set_errno(error, RESULT_IO, "cannot make a socket");
 	if (unlink(control->path) != 0 && errno != ENOENT)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot replace", control->path);
-	mode_t mask = umask(0117);
-	int bound = bind(control->fd, (const struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (bound != 0 || listen(control->fd, CLIENTS_MAX) != 0)
+	/* Never open to more than it will be. umask() is no way to that: other threads make files too. */
+	if (fchmod(control->fd, 0600) != 0 ||
+	    bind(control->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	    chmod(control->path, 0660) != 0 || listen(control->fd, CLIENTS_MAX) != 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot listen", control->path);
 	if (sd_event_add_io(control->event, &control->source, control->fd, EPOLLIN, on_connection, control) <
 	    0)

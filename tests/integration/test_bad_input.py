@@ -99,7 +99,7 @@ class BadRows(LedgerChecks, SqliteSink, Case):
             rows = list(csv.DictReader(file))
         self.assertEqual(len(rows), report["rejected"])
         for row in rows:
-            self.assertEqual(list(row), ["member", "line", "column", "reason", "record"])
+            self.assertEqual(list(row), ["member", "line", "column", "reason", "record", "header"])
             self.assertTrue(row["reason"])
         return rows
 

@@ -74,8 +74,8 @@ Test(rejects, there_is_no_file_without_a_reject)
 Test(rejects, the_original_bytes_are_kept_quoted_and_without_their_line_end)
 {
 	add(7, "1,\"a\",x\r\n");
-	assert_content("member,line,column,reason,record\n"
-	               "\"\",7,\"amount\",\"not an integer\",\"1,\"\"a\"\",x\"\n");
+	assert_content("member,line,column,reason,record,header\n"
+	               "\"\",7,\"amount\",\"not an integer\",\"1,\"\"a\"\",x\",\n");
 }
 
 Test(rejects, a_resumed_delivery_loses_what_was_not_live)
