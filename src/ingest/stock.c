@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "schema/identity.h"
 #include "schema/stored.h"
 #include "sink/sink.h"
 
@@ -23,6 +24,7 @@ struct taking {
 	size_t count;
 	size_t capacity;
 	struct buffer row;
+	struct identity identity;
 	int64_t progress_due_ns;
 };
 
@@ -84,6 +86,13 @@ static void report_progress(struct taking *taking)
 	taking->options->progress(taking->options->context, taking->stock->rows);
 }
 
+static enum result leave_out(struct stock *stock, const char *column, const char *reason)
+{
+	if (stock->unfit++ == 0)
+		snprintf(stock->fault, sizeof stock->fault, "column '%s': %s", column, reason);
+	return RESULT_OK;
+}
+
 static enum result take_row(void *context, const struct slice *cells, struct error *error)
 {
 	struct taking *taking = context;
@@ -97,15 +106,18 @@ static enum result take_row(void *context, const struct slice *cells, struct err
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	stock->rows++;
 	report_progress(taking);
-	if (result == RESULT_INVALID) {
-		if (stock->unfit++ == 0)
-			snprintf(stock->fault, sizeof stock->fault, "column '%s': %s", fault.column,
-			         fault.reason);
-		return RESULT_OK;
-	}
+	if (result == RESULT_INVALID)
+		return leave_out(stock, fault.column, fault.reason);
 	struct slice row = {taking->row.data, taking->row.length};
-	struct row_digest digest = row_digest(row, taking->options->dataset->row_key);
-	taking->digests[taking->count++] = (struct state_digest){digest.hi, digest.lo};
+	struct identity_digests digests;
+	const char *missing;
+	result =
+	    identity_digest(&taking->identity, row, taking->options->dataset->row_key, &digests, &missing);
+	if (result == RESULT_NO_MEMORY)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	if (result == RESULT_INVALID)
+		return leave_out(stock, missing, "is missing, and is of the key");
+	taking->digests[taking->count++] = (struct state_digest){digests.row.hi, digests.row.lo};
 	return taking->count < taking->capacity ? RESULT_OK : flush(taking, error);
 }
 
@@ -125,7 +137,7 @@ static enum result allocate(struct taking *taking, struct error *error)
 
 enum result stock_take(struct stock *stock, const struct stock_options *options, struct error *error)
 {
-	struct taking taking = {.stock = stock, .options = options};
+	struct taking taking = {.stock = stock, .options = options, .identity = identity_of(options->schema)};
 	struct sink_scan scan = {options->table, options->schema, take_row, &taking};
 	struct state_error failure;
 	*stock = (struct stock){0};
@@ -136,6 +148,7 @@ enum result stock_take(struct stock *stock, const struct stock_options *options,
 		result = options->sink->interface->scan(options->sink, &scan, error);
 	if (result == RESULT_OK)
 		result = flush(&taking, error);
+	identity_close(&taking.identity);
 	free(taking.digests);
 	free(taking.part);
 	free(taking.seen);
