@@ -5,26 +5,11 @@
 
 #include "base/file.h"
 #include "cli/app.h"
+#include "cli/checks.h"
 #include "cli/command.h"
 #include "cli/query.h"
 #include "cli/upkeep.h"
 #include "status/control.h"
-
-struct checks {
-	json_t *lines; /* {"check", "ok", "message", "hint"} */
-	enum result worst;
-};
-
-static void add(struct checks *checks, const char *name, enum result result, const struct error *error,
-                const char *message)
-{
-	bool is_ok = result == RESULT_OK;
-	json_array_append_new(checks->lines, json_pack("{s:s, s:b, s:s, s:s?}", "check", name, "ok", is_ok,
-	                                               "message", is_ok ? message : error->message, "hint",
-	                                               is_ok || error->hint[0] == '\0' ? NULL : error->hint));
-	if (!is_ok && (checks->worst == RESULT_OK || result == RESULT_UNREACHABLE))
-		checks->worst = result;
-}
 
 static void check_directory(struct checks *checks, const char *name, const char *path)
 {
@@ -38,7 +23,7 @@ static void check_directory(struct checks *checks, const char *name, const char 
 	} else if (access(path, F_OK) != 0) {
 		snprintf(message, sizeof message, "'%s' will be made", path);
 	}
-	add(checks, name, result, &error, message);
+	checks_add(checks, name, result, &error, message);
 }
 
 static void check_space(struct checks *checks, const struct config *config)
@@ -46,8 +31,8 @@ static void check_space(struct checks *checks, const struct config *config)
 	if (access(config->data, F_OK) != 0)
 		return;
 	struct error error = {0};
-	add(checks, "space", upkeep_check_space(config, &error), &error,
-	    "more is free than keep.min_free wants");
+	checks_add(checks, "space", upkeep_check_space(config, &error), &error,
+	           "more is free than keep.min_free wants");
 }
 
 static void check_sink(struct checks *checks, const struct config *config)
@@ -56,14 +41,14 @@ static void check_sink(struct checks *checks, const struct config *config)
 	struct error error = {0};
 	enum result result = RESULT_OK;
 	if (config->sink == CONFIG_SINK_SQLITE && access(config->sqlite_path, F_OK) != 0) {
-		add(checks, "sink", RESULT_OK, NULL, "sqlite, to be made");
+		checks_add(checks, "sink", RESULT_OK, NULL, "sqlite, to be made");
 		return;
 	}
 	result = app_make_sink(&app, &error);
 	if (result == RESULT_OK)
 		result = app.sink->interface->connect(app.sink, &error);
-	add(checks, "sink", result, &error,
-	    config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
+	checks_add(checks, "sink", result, &error,
+	           config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
 	app_close(&app);
 }
 
@@ -74,16 +59,16 @@ static void check_state(struct checks *checks, const struct config *config)
 	enum result result = control_connect(config->socket_path, &fd, &error);
 	if (result == RESULT_OK) {
 		close(fd);
-		add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
+		checks_add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
 		return;
 	}
 	struct app app = {0};
 	if (result == RESULT_END)
 		result = app_open_state(&app, config, &error);
 	if (result == RESULT_END)
-		add(checks, "state", RESULT_OK, NULL, "to be made");
+		checks_add(checks, "state", RESULT_OK, NULL, "to be made");
 	else
-		add(checks, "state", result, &error, "opens");
+		checks_add(checks, "state", result, &error, "opens");
 	app_close(&app);
 }
 
@@ -112,11 +97,12 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	snprintf(message, sizeof message, "%s%s%s, %zu datasets", config->path != NULL ? "'" : "",
 	         config->path != NULL ? config->path : "none, defaults", config->path != NULL ? "'" : "",
 	         config->dataset_count);
-	add(&checks, "config", RESULT_OK, NULL, message);
+	checks_add(&checks, "config", RESULT_OK, NULL, message);
 	check_directory(&checks, "drop", config->drop);
 	check_directory(&checks, "done", config->done);
 	check_directory(&checks, "rejected", config->rejected);
 	check_space(&checks, config);
+	checks_machine(&checks, config);
 	check_state(&checks, config);
 	check_sink(&checks, config);
 	if (options->json)
@@ -132,7 +118,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 const struct command cmd_check = {
     .name = "check",
     .arguments = "[--json]",
-    .summary = "configuration, permissions, sink, state, disk",
+    .summary = "configuration, permissions, sink, state, clock, limits, disk",
     .flags = OPTIONS_JSON,
     .run = run,
 };
