@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`rowsieve fetch` killed at every system call that changes something (with --deep: at every one), and run again: only
+whole files ever appear in the drop directory, and each version once."""
+
+import re
+import shutil
+import subprocess
+
+from fetch_case import SLUG, FetchCase, table
+from rowsieve_test import DEADLINE, DEEP, need_tool
+
+NAME = "shoot-outs"
+CHANGING = "openat,mkdir,write,pwrite64,fsync,rename,renameat2,unlink,ftruncate,flock,sendto,close"
+FIRST = {"one.csv": table("1,1") * 40, "two.csv": table("2,2") * 40}
+SECOND = {"one.csv": table("1,1") * 40, "two.csv": table("2,2", "3,3") * 40}
+
+
+def can_trace():
+    return bool(shutil.which("strace")) and subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False).returncode == 0
+
+
+class KilledFetch(FetchCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        need_tool("strace, where it may trace,", can_trace())
+
+    def traced(self, *strace):
+        return subprocess.run(
+            ["strace", "-f", "-o", self.directory / "trace", *strace, *self.command("fetch", SLUG)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    def calls(self):
+        """How often each of the calls occurs from the first that is the program's own work on."""
+        self.traced("-e", "trace=" + ("all" if DEEP else CHANGING))
+        counts = {}
+        for line in (self.directory / "trace").read_text(errors="replace").splitlines():
+            match = re.match(r"\d+ +(\w+)\(", line)
+            if match:
+                counts[match[1]] = counts.get(match[1], 0) + 1
+        for unwise in ("execve", "exit_group", "exit"):
+            counts.pop(unwise, None)
+        return counts
+
+    def take_all(self, taken):
+        """What a daemon would do with what it sees, at any moment."""
+        for name in self.dropped():
+            taken.append((name, self.members_of(name)))
+            (self.drop / name).unlink()
+
+    def restore(self, backup):
+        shutil.rmtree(self.data, ignore_errors=True)
+        if backup.exists():
+            shutil.copytree(backup, self.data)
+
+    def sweep(self, expected):
+        backup = self.directory / "backup"
+        if self.data.exists():
+            shutil.copytree(self.data, backup)
+        calls = self.calls()
+        kills = 0
+        for call, count in calls.items():
+            for number in range(1, count + 1):
+                self.restore(backup)
+                taken = []
+                killed = self.traced("-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}")
+                kills += killed.returncode in (-9, 137)
+                self.take_all(taken)
+                self.rowsieve("fetch", SLUG)
+                self.take_all(taken)
+                self.rowsieve("fetch", SLUG)
+                self.take_all(taken)
+                self.assertEqual(taken, [expected], f"killed at {call} {number}")
+                self.assertEqual(list((self.drop / ".fetch").iterdir()), [])
+        self.assertGreater(kills, 20)
+
+    def test_first_version(self):
+        self.kaggle.publish(SLUG, FIRST)
+        self.sweep((f"{NAME}.v1.zip", FIRST))
+
+    def test_changed_members(self):
+        self.kaggle.publish(SLUG, FIRST)
+        self.fetch()
+        (self.drop / f"{NAME}.v1.zip").unlink()
+        self.kaggle.publish(SLUG, SECOND)
+        self.sweep((f"{NAME}.v2.zip", {"two.csv": SECOND["two.csv"]}))
