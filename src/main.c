@@ -8,7 +8,7 @@
 
 static const struct command *const COMMANDS[] = {
     &cmd_run,     &cmd_ingest, &cmd_check,  &cmd_status,  &cmd_history, &cmd_explain,
-    &cmd_rejects, &cmd_replay, &cmd_verify, &cmd_rebuild, &cmd_forget,  &cmd_fetch,
+    &cmd_rejects, &cmd_replay, &cmd_verify, &cmd_rebuild, &cmd_restore, &cmd_forget,  &cmd_fetch,
 };
 
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };

@@ -28,6 +28,7 @@ extern const struct command cmd_ingest;
 extern const struct command cmd_rebuild;
 extern const struct command cmd_rejects;
 extern const struct command cmd_replay;
+extern const struct command cmd_restore;
 extern const struct command cmd_run;
 extern const struct command cmd_status;
 extern const struct command cmd_verify;

@@ -13,6 +13,7 @@ enum {
 	LONG_STRICT,
 	LONG_CHECK,
 	LONG_DUE,
+	LONG_STORE,
 	LONG_REFEED,
 	LONG_HELP,
 	LONG_VERSION
@@ -26,6 +27,7 @@ static const struct option LONG_OPTIONS[] = {
     {"strict", no_argument, NULL, LONG_STRICT},
     {"check", no_argument, NULL, LONG_CHECK},
     {"due", no_argument, NULL, LONG_DUE},
+    {"store", no_argument, NULL, LONG_STORE},
     {"refeed", no_argument, NULL, LONG_REFEED},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -82,6 +84,10 @@ static enum result take(struct options *options, int letter, struct error *error
 	case LONG_DUE:
 		options->due = true;
 		options->given |= OPTIONS_DUE;
+		return RESULT_OK;
+	case LONG_STORE:
+		options->store = true;
+		options->given |= OPTIONS_STORE;
 		return RESULT_OK;
 	case LONG_HELP:
 		options->help = true;

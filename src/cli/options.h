@@ -15,6 +15,7 @@ enum {
 	OPTIONS_CHECK = 1 << 4,
 	OPTIONS_REFEED = 1 << 5,
 	OPTIONS_DUE = 1 << 6,
+	OPTIONS_STORE = 1 << 7,
 };
 
 /* The command line, as given. Strings are argv's. */
@@ -27,6 +28,7 @@ struct options {
 	bool check;
 	bool refeed;
 	bool due;
+	bool store;
 	bool help;
 	bool version;
 	unsigned given;      /* OPTIONS_* that occurred */

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/report.h"
+#include "cli/store_task.h"
 #include "ingest/forget.h"
 #include "ingest/rebuild.h"
 #include "ingest/refeed.h"
@@ -206,7 +207,18 @@ static enum result verify(const struct task *task, const json_t *request, int *e
 	                     (json_int_t)report.unfit, "unknown", (json_int_t)report.unknown, "seen",
 	                     (json_int_t)report.seen, "missing", (json_int_t)report.missing, "batches",
 	                     (json_int_t)report.batches, "ledger_rows", (json_int_t)report.ledger_rows));
-	return RESULT_OK;
+	if (!json_is_true(json_object_get(request, "store")))
+		return RESULT_OK;
+	return store_task_audit(task, subject.options.name, exit_status, error);
+}
+
+static enum result restore(const struct task *task, const json_t *request, int *exit_status,
+                           struct error *error)
+{
+	struct subject subject;
+	(void)exit_status;
+	enum result result = find_subject(task, task_subject(request), &subject, error);
+	return result == RESULT_OK ? store_task_restore(task, subject.options.name, error) : result;
 }
 
 static enum result forget(const struct task *task, const json_t *request, int *exit_status,
@@ -296,6 +308,7 @@ static const struct {
 } TASKS[] = {
     {"rebuild", rebuild},
     {"verify", verify},
+    {"restore", restore},
     {"forget", forget},
     {"replay", replay},
 };

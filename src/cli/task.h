@@ -11,7 +11,8 @@
  * them itself when no daemon runs, else the daemon's worker does, between two files. Requests:
  *
  *   {"command": "rebuild", "subject": dataset, "refeed": bool}
- *   {"command": "verify", "subject": dataset}
+ *   {"command": "verify", "subject": dataset, "store": bool}
+ *   {"command": "restore", "subject": dataset}
  *   {"command": "forget", "subject": dataset or whole path of a file}
  *   {"command": "replay", "subject": dataset or delivery}
  */

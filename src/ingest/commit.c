@@ -214,7 +214,7 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 	if (result != RESULT_OK)
 		return result;
 	if (batch->unseen_count > 0 && !ingest->options.dry_run) {
-		struct id batch_id = id_random();
+		struct id batch_id = id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
 		struct state_segment segment;
 		bool is_kept = ingest->options.spool.rows;
 		result = sync_rejects(ingest, error);

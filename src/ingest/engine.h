@@ -26,6 +26,7 @@ struct ingest {
 	struct delivery *deliveries; /* under way, oldest first */
 	size_t delivery_count;
 	struct content *content;
+	struct id given_batch_id; /* of the next batch, where it is one that is restored; none: a new one */
 	bool is_connected;
 	int64_t progress_due_ns;
 };

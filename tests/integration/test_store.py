@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import shutil
 import unittest
 
 from rowsieve_test import DEEP, Case, LedgerChecks, SqliteSink, csv_text, need_tool, parse_objects
@@ -153,6 +154,94 @@ class ExactSwiftVirtual(ExactStoreTests, SwiftStore, SqliteSink, Case):
     def setUp(self):
         super().setUp()
         self.options += ["-o", f"s3.endpoint=http://s3.localhost:{self.swift.port}"]
+
+
+class StoreCommandTests(StoreChecks):
+    """verify --store and restore."""
+
+    def fill(self):
+        self.options += ["-o", "batch.rows=100"]
+        rows = [(n, "" if n % 7 else f"text {n}", f"2026-01-{1 + n % 28:02d}") for n in range(700)]
+        for count in (250, 700):
+            self.ingest(self.write(f"f{count}.csv", csv_text(HEADER, rows[:count])), dataset="k")
+
+    def verify(self, status):
+        done = self.rowsieve("verify", "--json", "--store", "k", status=status)
+        return parse_objects(done.stdout)[1]
+
+    def test_verify_says_what_the_store_has_lost(self):
+        self.fill()
+        report = self.verify(0)
+        objects = self.objects()
+        kept = sum(len(self.of_kind(objects, kind)) for kind in ("rows", "raw"))
+        self.assertEqual((report["manifests"], report["objects"], report["missing"], report["different"], report["unnamed"]),
+                         (2, kept, 0, 0, 0))  # fmt: skip
+        names = sorted(self.of_kind(objects, "rows"))
+        self.remove(names[0])
+        self.replace(names[1], objects[names[1]] + b"x")
+        report = self.verify(1)
+        self.assertEqual((report["missing"], report["different"]), (1, 1))
+        self.assertIn(names[0], report["problem"])
+
+    def test_restore_brings_table_and_ledger_back(self):
+        self.fill()
+        queries = ("SELECT n, text, day FROM k ORDER BY n", "SELECT seq, batch_id, row_count FROM rowsieve_ledger ORDER BY seq")
+        before = [self.query(sql) for sql in queries]
+        self.lose_everything_but_the_store()
+        self.rowsieve("restore", "k")
+        self.assertEqual([self.query(sql) for sql in queries], before)
+        (report,) = self.ingest(self.directory / "f700.csv", dataset="k")
+        self.assert_counts(report, duplicate=700)
+        self.assertIn('"present":8', self.rowsieve("restore", "--json", "k").stdout.replace(" ", ""))
+        self.verify(0)
+
+    def test_restore_that_was_cut_off_goes_on(self):
+        self.fill()
+        before = self.query("SELECT n, text, day FROM k ORDER BY n")
+        self.lose_everything_but_the_store()
+        spoiled = sorted(self.of_kind(self.objects(), "rows"))[4]
+        body = self.objects()[spoiled]
+        self.replace(spoiled, body[:50])
+        self.assertNotEqual(self.rowsieve("restore", "k", status=1).stderr, "")
+        self.assertIn(self.table_size("k"), range(1, 700))
+        self.replace(spoiled, body)
+        self.rowsieve("restore", "k")
+        self.assertEqual(self.query("SELECT n, text, day FROM k ORDER BY n"), before)
+
+    def test_restore_does_not_touch_a_table_with_other_rows(self):
+        self.fill()
+        self.lose_everything_but_the_store()
+        self.ingest(self.write("other.csv", csv_text(HEADER, [(1, "other", "2026-01-01")])), dataset="k")
+        done = self.rowsieve("restore", "k", status=1)
+        self.assert_one_line(done.stderr, "table 'k' holds 1 rows", "rowsieve rebuild k")
+        self.assertEqual(self.table_size("k"), 1)
+
+
+class LocalStoreCommands(StoreCommandTests, LocalStore, SqliteSink, Case):
+    def remove(self, name):
+        (self.data / "backup" / name).unlink()
+
+    def replace(self, name, body):
+        path = self.data / "backup" / name
+        path.unlink()
+        path.write_bytes(body)
+
+    def lose_everything_but_the_store(self):
+        (self.data / "backup").rename(self.directory / "backup")
+        shutil.rmtree(self.data)
+        self.data.mkdir()
+        (self.directory / "backup").rename(self.data / "backup")
+
+
+class SwiftStoreCommands(StoreCommandTests, SwiftStore, SqliteSink, Case):
+    def remove(self, name):
+        self.s3.delete(self.bucket, f"base/test/{name}")
+
+    def replace(self, name, body):
+        self.s3.put(self.bucket, f"base/test/{name}", body)
+
+    def lose_everything_but_the_store(self):
+        shutil.rmtree(self.data)
 
 
 class TroubledStore(StoreChecks, SwiftStore, SqliteSink, Case):
