@@ -129,6 +129,7 @@ int error_exit_status(enum result result)
 	case RESULT_IO:
 	case RESULT_NO_MEMORY:
 	case RESULT_REFUSED:
+	case RESULT_AGAIN:
 	case RESULT_DISAGREES:
 		return 1;
 	}

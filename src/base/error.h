@@ -27,6 +27,7 @@ enum result {
 	RESULT_UNREACHABLE, /* the sink gives no answer now: nothing was stored, retry later */
 	RESULT_UNKNOWN,     /* a COMMIT was sent and its outcome is not known: judge */
 	RESULT_REFUSED,     /* the sink refuses these rows for good: nothing was stored */
+	RESULT_AGAIN,       /* nothing is wrong: do the same once more */
 	RESULT_DISAGREES,   /* state and table do not belong together: stop this dataset */
 	RESULT_STOPPED,     /* the program was asked to stop */
 };

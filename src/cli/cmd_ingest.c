@@ -124,11 +124,9 @@ static enum result ingest_path(struct session *session, struct ingest *ingest, c
 	enum result result = open_file(path, &fd, &failure);
 	if (result == RESULT_OK) {
 		struct ingest_file file = {.path = path, .fd = fd, .dataset = session->options->dataset};
-		result = ingest_read(ingest, &file, &failure);
+		result = ingest_one(ingest, &file, &failure);
 		if (result == RESULT_INVALID)
 			return RESULT_OK; /* reported by the engine */
-		if (result == RESULT_OK)
-			result = ingest_flush(ingest, &failure);
 	}
 	if (result != RESULT_OK)
 		fail_file(session, path, &failure);

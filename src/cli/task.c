@@ -130,9 +130,7 @@ static enum result feed_file(void *context, const char *path, const char *subdir
 	bool is_named = subdirectory != NULL && match_name(&rules, subdirectory, name, error) == RESULT_OK;
 	struct ingest_file file = {
 	    .path = path, .fd = fd, .dataset = is_named ? name : NULL, .in_drop = true};
-	enum result result = ingest_read(feeding->engine, &file, error);
-	if (result == RESULT_OK)
-		result = ingest_flush(feeding->engine, error);
+	enum result result = ingest_one(feeding->engine, &file, error);
 	return result == RESULT_INVALID || result == RESULT_END ? RESULT_OK : result;
 }
 
@@ -261,8 +259,7 @@ static enum result feed_rejects(void *context, const char *path, const char *dat
 	if (fd < 0)
 		return error_set_errno(error, RESULT_IO, "'%s'", path);
 	struct ingest_file file = {.path = path, .fd = fd, .dataset = dataset};
-	enum result result = ingest_read(feeding->engine, &file, error);
-	return result == RESULT_OK ? ingest_flush(feeding->engine, error) : result;
+	return ingest_one(feeding->engine, &file, error);
 }
 
 static enum result replay(const struct task *task, const json_t *request, int *exit_status,

@@ -212,7 +212,7 @@ static bool is_file_matter(struct worker *worker, enum result result)
 /* The engine has dropped what it held. What was the fault of one file must not hold up the others. */
 static void handle_failure(struct worker *worker, struct mailbox_job *culprit, const struct error *error)
 {
-	if (error->result == RESULT_STOPPED) {
+	if (error->result == RESULT_STOPPED || error->result == RESULT_AGAIN) {
 		requeue_taken(worker);
 		return;
 	}

@@ -170,6 +170,47 @@ static enum result merge_runs(struct ingest *ingest, struct dataset *dataset, st
 	return RESULT_OK;
 }
 
+struct sifting {
+	struct ingest *ingest;
+	const struct sink_batch *batch;
+	enum result result;
+};
+
+static void take_refused(void *context, size_t row, const char *message)
+{
+	struct sifting *sifting = context;
+	const struct dataset *dataset = sifting->ingest->current;
+	struct row_digest digest = row_digest(sifting->batch->rows[row], dataset->row_key);
+	if (sifting->result == RESULT_OK)
+		sifting->result =
+		    refused_add(&sifting->ingest->refused, dataset->record.id, digest, message);
+}
+
+/*
+ * The sink refuses some row of the batch. Which ones is found out on the side; then the batch is discarded by
+ * the next contact, its deliveries are read again without them, and the rest is another batch (I2).
+ */
+static enum result sift(struct ingest *ingest, const struct sink_batch *batch, struct error *error)
+{
+	struct sink *sink = ingest->options.sink;
+	struct sifting sifting = {ingest, batch, RESULT_OK};
+	struct sink_sifting what = {batch, take_refused, &sifting};
+	size_t before = ingest->refused.count;
+	struct error failure;
+	enum result result = sink->interface->connect(sink, &failure);
+	if (result == RESULT_OK)
+		result = sink->interface->sift(sink, &what, &failure);
+	if (result != RESULT_OK) {
+		*error = failure;
+		return result;
+	}
+	if (sifting.result != RESULT_OK)
+		return error_set(error, sifting.result, "out of memory");
+	if (ingest->refused.count == before)
+		return error->result; /* refused together, and none alone: nothing more can be said */
+	return error->result = RESULT_AGAIN;
+}
+
 /* Step 2. */
 static enum result store(struct ingest *ingest, struct id batch_id, struct error *error)
 {
@@ -192,6 +233,8 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 		return RESULT_OK;
 	}
 	dataset->is_judged = false;
+	if (result == RESULT_REFUSED)
+		return sift(ingest, &batch, error);
 	if (result != RESULT_DISAGREES && result != RESULT_CONFIG)
 		return result;
 	/* Head or table changed under us: judging says whether that is settled now or must stop the dataset.

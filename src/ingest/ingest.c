@@ -69,6 +69,7 @@ static void reset(struct ingest *ingest)
 	ingest->dataset_count = 0;
 	ingest->current = NULL;
 	ingest->is_connected = false;
+	ingest->refused.met = 0;
 }
 
 void ingest_close(struct ingest *ingest)
@@ -77,6 +78,7 @@ void ingest_close(struct ingest *ingest)
 		return;
 	reset(ingest);
 	free(ingest->datasets);
+	refused_clear(&ingest->refused);
 	content_close(ingest->content);
 	batch_close(&ingest->batch);
 	free(ingest);
@@ -450,6 +452,17 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file, s
 	if (is_held(delivery))
 		return hold(ingest, delivery, error);
 	return end_read(ingest, delivery, file->fd, error);
+}
+
+enum result ingest_one(struct ingest *ingest, const struct ingest_file *file, struct error *error)
+{
+	enum result result;
+	do {
+		result = ingest_read(ingest, file, error);
+		if (result == RESULT_OK)
+			result = ingest_flush(ingest, error);
+	} while (result == RESULT_AGAIN);
+	return result;
 }
 
 enum result ingest_recover(struct ingest *ingest, bool is_loud, struct error *error)

@@ -20,7 +20,8 @@
  * everything read so far durable. The outcome of each file is reported when it is.
  *
  * After any result but RESULT_OK, RESULT_END and RESULT_INVALID the engine has dropped what was not durable:
- * every file that was not reported must be given again, and goes on from its last live batch.
+ * every file that was not reported must be given again, and goes on from its last live batch. RESULT_AGAIN
+ * says that this is all there is to do.
  */
 struct ingest;
 
@@ -111,6 +112,10 @@ enum result ingest_read(struct ingest *ingest, const struct ingest_file *file,
 
 /* Makes everything that was read durable, reports it, and moves the files. */
 enum result ingest_flush(struct ingest *ingest, struct error *error) WARN_UNUSED;
+
+/* One file alone: ingest_read() and ingest_flush(), as often as it takes. */
+enum result ingest_one(struct ingest *ingest, const struct ingest_file *file,
+                       struct error *error) WARN_UNUSED;
 
 /* Is there anything to flush? */
 bool ingest_is_idle(const struct ingest *ingest);

@@ -139,6 +139,16 @@ static void filter(const struct member_input *input, size_t offset)
 	counts->filtered++;
 }
 
+/* What the sink said about this very row when it was in a batch before. */
+static const char *find_refusal(const struct member_input *input, struct slice row)
+{
+	struct refused *refused = &input->ingest->refused;
+	const struct dataset *dataset = input->member->dataset;
+	if (refused->count == 0)
+		return NULL;
+	return refused_meet(refused, dataset->record.id, row_digest(row, dataset->row_key));
+}
+
 static enum result take_row(const struct member_input *input, struct identity *identity,
                             const struct record *record, size_t offset, struct error *error)
 {
@@ -146,6 +156,11 @@ static enum result take_row(const struct member_input *input, struct identity *i
 	struct slice row = last_row(batch, offset);
 	struct identity_digests digests;
 	const char *column;
+	const char *refusal = find_refusal(input, row);
+	if (refusal != NULL) {
+		batch->bytes.length = offset;
+		return reject(input, record, NULL, refusal, error);
+	}
 	enum result result =
 	    identity_digest(identity, row, input->member->dataset->row_key, &digests, &column);
 	if (result == RESULT_INVALID) {
@@ -237,6 +252,18 @@ static enum result take_record(struct reading *reading, const struct record *rec
 	                   is_blank ? 1 : record->field_count, error);
 }
 
+/* All of them are rejects now. That becomes durable before others are found, so that a file of nothing but
+ * such rows is not read again from its beginning for each batch. */
+static enum result leave_refused(struct ingest *ingest, struct error *error)
+{
+	enum result result = commit_batch(ingest, error);
+	if (result == RESULT_OK)
+		result = commit_settle(ingest, error);
+	if (result == RESULT_OK)
+		refused_clear(&ingest->refused);
+	return result;
+}
+
 static enum result take_next(struct reading *reading, const struct record *record, struct error *error)
 {
 	struct delivery_member *member = reading->input->member;
@@ -250,6 +277,8 @@ static enum result take_next(struct reading *reading, const struct record *recor
 	member->mark.member.lines = record->line;
 	member->is_dirty = true;
 	struct ingest *ingest = reading->input->ingest;
+	if (ingest->refused.count > 0 && ingest->refused.met >= ingest->refused.count)
+		return leave_refused(ingest, error);
 	return batch_is_full(&ingest->batch) ? commit_batch(ingest, error) : RESULT_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "sink/mysql_scan.h"
 #include "sink/mysql_session.h"
 #include "sink/mysql_table.h"
+#include "sink/sift.h"
 #include "sink/sql.h"
 
 struct mysql_sink {
@@ -126,6 +127,13 @@ static enum result judge(struct sink *sink, const char *table, struct id sink_id
 	return sql_in_table(result, table, error);
 }
 
+static enum result insert_rows(struct mysql_session *session, const struct sink_batch *batch,
+                               struct error *error)
+{
+	return session->local_infile ? mysql_load_rows(session, batch, error)
+	                             : mysql_insert_rows(session, batch, error);
+}
+
 static enum result store(struct sink *sink, const struct sink_batch *batch, struct error *error)
 {
 	struct mysql_session *session = session_of(sink);
@@ -133,8 +141,7 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	if (result == RESULT_OK)
 		result = mysql_head_advance(session, batch, error);
 	if (result == RESULT_OK && batch->row_count > 0)
-		result = session->local_infile ? mysql_load_rows(session, batch, error)
-		                               : mysql_insert_rows(session, batch, error);
+		result = insert_rows(session, batch, error);
 	struct sink_head after = sql_head_after(batch);
 	if (result == RESULT_OK)
 		result =
@@ -144,6 +151,32 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	else
 		mysql_session_rollback(session);
 	return sql_in_table(result, batch->table, error);
+}
+
+static enum result sift_mark(void *session, struct error *error)
+{
+	return mysql_session_run(session, SLICE("SAVEPOINT sift"), NULL, error);
+}
+
+static enum result sift_insert(void *session, const struct sink_batch *part, struct error *error)
+{
+	return insert_rows(session, part, error);
+}
+
+static enum result sift_undo(void *session, struct error *error)
+{
+	return mysql_session_run(session, SLICE("ROLLBACK TO SAVEPOINT sift"), NULL, error);
+}
+
+static enum result sift(struct sink *sink, const struct sink_sifting *sifting, struct error *error)
+{
+	static const struct sift_steps steps = {sift_mark, sift_insert, sift_undo};
+	struct mysql_session *session = session_of(sink);
+	enum result result = mysql_session_run(session, SLICE("START TRANSACTION"), NULL, error);
+	if (result == RESULT_OK)
+		result = sift_rows(&steps, session, sifting, error);
+	mysql_session_rollback(session);
+	return sql_in_table(result, sifting->batch->table, error);
 }
 
 static enum result fence(struct sink *sink, const char *table, struct sink_presence *presence,
@@ -224,6 +257,7 @@ enum result mysql_sink_open(struct sink **out, const struct mysql_sink_options *
 	    .add_columns = add_columns,
 	    .judge = judge,
 	    .store = store,
+	    .sift = sift,
 	    .fence = fence,
 	    .ledger = ledger,
 	    .adopt = adopt,

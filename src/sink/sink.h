@@ -75,6 +75,14 @@ struct sink_adoption {
 	int64_t row_change;             /* what makes the sum of the ledger the number of rows in the table */
 };
 
+/* The search for the rows of a batch that the database refuses. */
+struct sink_sifting {
+	const struct sink_batch *batch;
+	/* Called for each of them, in their order, with the database's words. */
+	void (*refused)(void *context, size_t row, const char *message);
+	void *context;
+};
+
 /* A look at every row of a table. */
 struct sink_scan {
 	const char *table;
@@ -122,6 +130,10 @@ struct sink_interface {
 	 * RESULT_UNKNOWN when it was sent and not confirmed; everything else: certainly not stored.
 	 */
 	enum result (*store)(struct sink *sink, const struct sink_batch *batch, struct error *error);
+
+	/* After store() said RESULT_REFUSED: finds out which rows it is about, in a transaction that is rolled
+	 * back. RESULT_OK: all others would be stored. */
+	enum result (*sift)(struct sink *sink, const struct sink_sifting *sifting, struct error *error);
 
 	/*
 	 * As judge(), whoever feeds the table: a committed write that raises the epoch of the head that is

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sink/sift.h"
 #include "sink/sql.h"
 #include "sink/sqlite_database.h"
 #include "sink/sqlite_head.h"
@@ -301,6 +302,32 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	return sql_in_table(commit(database, error), batch->table, error);
 }
 
+static enum result sift_mark(void *database, struct error *error)
+{
+	return sqlite_database_run(database, "SAVEPOINT sift", error);
+}
+
+static enum result sift_insert(void *database, const struct sink_batch *part, struct error *error)
+{
+	return sqlite_rows_insert(database, part, error);
+}
+
+static enum result sift_undo(void *database, struct error *error)
+{
+	return sqlite_database_run(database, "ROLLBACK TO sift", error);
+}
+
+static enum result sift(struct sink *sink, const struct sink_sifting *sifting, struct error *error)
+{
+	static const struct sift_steps steps = {sift_mark, sift_insert, sift_undo};
+	struct sqlite_database *database = database_of(sink);
+	enum result result = begin_write(database, error);
+	if (result == RESULT_OK)
+		result = sift_rows(&steps, database, sifting, error);
+	sqlite_database_rollback(database);
+	return sql_in_table(result, sifting->batch->table, error);
+}
+
 static enum result fence(struct sink *sink, const char *table, struct sink_presence *presence,
                          struct error *error)
 {
@@ -377,6 +404,7 @@ enum result sqlite_sink_open(struct sink **out, const char *path, struct error *
 	    .add_columns = add_columns,
 	    .judge = judge,
 	    .store = store,
+	    .sift = sift,
 	    .fence = fence,
 	    .ledger = ledger,
 	    .adopt = adopt,

@@ -27,6 +27,7 @@ static const char *const KINDS[] = {
     [RESULT_UNREACHABLE] = "sink",
     [RESULT_UNKNOWN] = "sink",
     [RESULT_REFUSED] = "refused",
+    [RESULT_AGAIN] = "again",
     [RESULT_DISAGREES] = "disagreement",
 };
 

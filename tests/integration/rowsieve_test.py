@@ -259,6 +259,11 @@ class SqliteSink:
         with contextlib.closing(sqlite3.connect(f"file:{self.data}/rows.db?mode=rw", uri=True, timeout=60)) as database:
             return database.execute(sql).fetchall()
 
+    def change(self, sql):
+        """query() for what changes the database, or makes it."""
+        with contextlib.closing(sqlite3.connect(self.data / "rows.db", isolation_level=None, timeout=60)) as database:
+            return database.execute(sql).fetchall()
+
     def column_types(self, table):
         return {row[1]: row[2].upper() for row in self.query(f'PRAGMA table_info("{table}")')}
 

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """After `rebuild` state and table agree, whatever had parted them: what the table holds is seen, nothing else is."""
 
-import contextlib
 import shutil
 import signal
-import sqlite3
 import subprocess
 
 from rowsieve_test import EXIT_CONFIG, EXIT_DELIVERY, EXIT_OK, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text, parse_objects
@@ -261,9 +259,8 @@ class RebuildTests(LedgerChecks):
 
 class SqliteRebuildTest(RebuildTests, SqliteSink, Case):
     def query(self, sql):
-        """As in SqliteSink, but what is changed stays."""
-        with contextlib.closing(sqlite3.connect(self.data / "rows.db", isolation_level=None, timeout=60)) as database:
-            return database.execute(sql).fetchall()
+        """As in SqliteSink, but it makes the database, and what is changed stays."""
+        return self.change(sql)
 
 
 class MysqlRebuildTest(RebuildTests, MysqlSink, Case):

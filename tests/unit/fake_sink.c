@@ -164,6 +164,12 @@ static enum result fake_store(struct sink *sink, const struct sink_batch *batch,
 	return RESULT_OK;
 }
 
+static enum result fake_sift(struct sink *sink, const struct sink_sifting *sifting, struct error *error)
+{
+	(void)sifting;
+	return fake_connect(sink, error);
+}
+
 static enum result fake_fence(struct sink *sink, const char *table, struct sink_presence *presence,
                               struct error *error)
 {
@@ -227,6 +233,7 @@ static const struct sink_interface FAKE = {
     .add_columns = fake_add_columns,
     .judge = fake_judge,
     .store = fake_store,
+    .sift = fake_sift,
     .fence = fake_fence,
     .ledger = fake_ledger,
     .adopt = fake_adopt,
