@@ -97,6 +97,16 @@ static enum result add_columns(struct sink *sink, const char *table, const struc
 	return sql_in_table(result, table, error);
 }
 
+static enum result explain(struct sink *sink, const char *table, const struct schema *schema,
+                           struct buffer *out, struct error *error)
+{
+	struct mysql_session *session = session_of(sink);
+	enum result result = check_connected(session, error);
+	if (result == RESULT_OK)
+		result = mysql_table_explain(session, table, schema, out, error);
+	return sql_in_table(result, table, error);
+}
+
 /* Sends COMMIT; whatever answers it but a yes leaves the outcome open. */
 static enum result commit(struct mysql_session *session, enum result otherwise, struct error *error)
 {
@@ -255,6 +265,7 @@ enum result mysql_sink_open(struct sink **out, const struct mysql_sink_options *
 	    .inspect = inspect,
 	    .create = create,
 	    .add_columns = add_columns,
+	    .explain = explain,
 	    .judge = judge,
 	    .store = store,
 	    .sift = sift,

@@ -5,12 +5,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sink/mysql_scan.h"
 #include "sink/sql.h"
 
 enum {
 	VARCHAR_MAX = 16383, /* characters of utf8mb4 in 65535 bytes */
 	COLLATION_MAX = 64,
 };
+
+static void free_schema(struct schema **schema)
+{
+	schema_free(*schema);
+}
 
 /* No other batch would make the server change its mind. */
 static enum result run_ddl(struct mysql_session *session, struct slice sql, struct error *error)
@@ -164,95 +170,129 @@ static enum result append_column(struct buffer *sql, const struct schema_column 
 	return append_type(sql, &column->type, collation);
 }
 
-static enum result make_table(struct mysql_session *session, const char *table, const struct schema *schema,
-                              struct error *error)
+static enum result append_create(struct buffer *sql, const char *table, const struct schema *schema,
+                                 const char *collation)
 {
-	char collation[COLLATION_MAX];
-	enum result result = find_collation(session, collation, error);
-	if (result != RESULT_OK)
-		return result;
-	CLEANUP_BUFFER struct buffer sql = {0};
-	if (buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ") != RESULT_OK ||
-	    sql_append_identifier(&sql, table, '`') != RESULT_OK)
-		return sql_no_memory(error);
+	if (buffer_append_string(sql, "CREATE TABLE IF NOT EXISTS ") != RESULT_OK ||
+	    sql_append_identifier(sql, table, '`') != RESULT_OK)
+		return RESULT_NO_MEMORY;
 	for (size_t i = 0; i < schema->count; i++) {
-		if (buffer_append(&sql, i == 0 ? "(" : ",", 1) != RESULT_OK ||
-		    append_column(&sql, &schema->columns[i], collation) != RESULT_OK)
-			return sql_no_memory(error);
+		if (buffer_append(sql, i == 0 ? "(" : ",", 1) != RESULT_OK ||
+		    append_column(sql, &schema->columns[i], collation) != RESULT_OK)
+			return RESULT_NO_MEMORY;
 	}
-	if (buffer_printf(&sql, ") ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s", collation) !=
-	    RESULT_OK)
-		return sql_no_memory(error);
-	return run_ddl(session, sql_text(&sql), error);
+	return buffer_printf(sql, ") ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s", collation);
 }
 
-/* Sets missing[i] for each column of the schema that the table lacks. */
-static enum result find_missing(struct mysql_session *session, const char *table, const struct schema *schema,
-                                bool *missing, struct error *error)
+static enum result find_changes(struct mysql_session *session, const char *table, const struct schema *schema,
+                                struct sql_change *changes, struct error *error)
 {
-	CLEANUP_ROWS MYSQL_RES *rows = NULL;
-	enum result result = query_by_name(session,
-	                                   "SELECT COLUMN_NAME FROM information_schema.COLUMNS "
-	                                   "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-	                                   table, &rows, error);
-	if (result != RESULT_OK)
-		return result;
-	memset(missing, true, schema->count);
-	for (MYSQL_ROW row = mysql_fetch_row(rows); row != NULL; row = mysql_fetch_row(rows)) {
-		for (size_t i = 0; i < schema->count; i++) {
-			if (strcasecmp(schema->columns[i].name, row[0]) == 0)
-				missing[i] = false;
-		}
+	CLEANUP(free_schema) struct schema *present = NULL;
+	enum result result = mysql_scan_describe(session, table, &present, error);
+	if (result == RESULT_OK)
+		sql_find_changes(changes, schema, present);
+	return result;
+}
+
+static enum result append_changes(struct buffer *sql, const char *table, const struct schema *schema,
+                                  const struct sql_change *changes, const char *collation)
+{
+	static const char *const verbs[] = {
+	    [SQL_CHANGE_ADD] = "ADD COLUMN ", [SQL_CHANGE_WIDEN] = "MODIFY COLUMN "};
+	const char *separator = " ";
+	if (buffer_append_string(sql, "ALTER TABLE ") != RESULT_OK ||
+	    sql_append_identifier(sql, table, '`') != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 0; i < schema->count; i++) {
+		struct schema_column column = schema->columns[i];
+		column.type = changes[i].type;
+		if (changes[i].kind == SQL_CHANGE_NONE)
+			continue;
+		if (buffer_append_string(sql, separator) != RESULT_OK ||
+		    buffer_append_string(sql, verbs[changes[i].kind]) != RESULT_OK ||
+		    append_column(sql, &column, collation) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+		separator = ", ";
 	}
 	return RESULT_OK;
 }
 
-enum result mysql_table_ensure(struct mysql_session *session, const char *table, const struct schema *schema,
-                               struct error *error)
+/* Appends the statement that makes the table, where it was not found, or what the schema needs of it, if it
+ * takes any. */
+static enum result append_ddl(struct mysql_session *session, const char *table, const struct schema *schema,
+                              bool found, struct buffer *sql, struct error *error)
 {
-	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
-	if (missing == NULL)
+	char collation[COLLATION_MAX];
+	CLEANUP_FREE struct sql_change *changes = calloc(schema->count + 1, sizeof *changes);
+	if (changes == NULL)
 		return sql_no_memory(error);
-	bool found = false;
-	enum result result = mysql_table_find(session, table, &found, error);
-	if (result == RESULT_OK && !found)
-		result = make_table(session, table, schema, error);
-	if (result == RESULT_OK)
-		result = find_missing(session, table, schema, missing, error);
+	bool is_complete = true;
+	enum result result = RESULT_OK;
+	if (found)
+		result = find_changes(session, table, schema, changes, error);
+	for (size_t i = 0; i < schema->count; i++)
+		is_complete &= changes[i].kind == SQL_CHANGE_NONE;
+	if (result != RESULT_OK || (found && is_complete))
+		return result;
+	result = find_collation(session, collation, error);
+	if (result != RESULT_OK)
+		return result;
+	result = found ? append_changes(sql, table, schema, changes, collation)
+	               : append_create(sql, table, schema, collation);
+	return result == RESULT_OK ? RESULT_OK : sql_no_memory(error);
+}
+
+static enum result demand_columns(struct mysql_session *session, const char *table,
+                                  const struct schema *schema, struct error *error)
+{
+	CLEANUP_FREE struct sql_change *changes = calloc(schema->count + 1, sizeof *changes);
+	if (changes == NULL)
+		return sql_no_memory(error);
+	enum result result = find_changes(session, table, schema, changes, error);
 	for (size_t i = 0; result == RESULT_OK && i < schema->count; i++) {
-		if (missing[i])
+		if (changes[i].kind == SQL_CHANGE_ADD)
 			result = error_set(error, RESULT_CONFIG, "%s: it exists and has no column '%s'",
 			                   session->place, schema->columns[i].name);
 	}
 	return result;
 }
 
+static enum result apply_ddl(struct mysql_session *session, const char *table, const struct schema *schema,
+                             bool found, struct error *error)
+{
+	CLEANUP_BUFFER struct buffer sql = {0};
+	enum result result = append_ddl(session, table, schema, found, &sql, error);
+	return result == RESULT_OK && sql.length > 0 ? run_ddl(session, sql_text(&sql), error) : result;
+}
+
+enum result mysql_table_ensure(struct mysql_session *session, const char *table, const struct schema *schema,
+                               struct error *error)
+{
+	bool found = false;
+	enum result result = mysql_table_find(session, table, &found, error);
+	if (result == RESULT_OK && !found)
+		result = apply_ddl(session, table, schema, false, error);
+	return result == RESULT_OK ? demand_columns(session, table, schema, error) : result;
+}
+
 enum result mysql_table_add_columns(struct mysql_session *session, const char *table,
                                     const struct schema *schema, struct error *error)
 {
-	char collation[COLLATION_MAX];
-	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
-	if (missing == NULL)
-		return sql_no_memory(error);
-	enum result result = find_missing(session, table, schema, missing, error);
-	if (result != RESULT_OK || memchr(missing, true, schema->count) == NULL)
-		return result;
-	result = find_collation(session, collation, error);
+	return apply_ddl(session, table, schema, true, error);
+}
+
+enum result mysql_table_explain(struct mysql_session *session, const char *table, const struct schema *schema,
+                                struct buffer *out, struct error *error)
+{
+	size_t before = out->length;
+	bool found = false;
+	enum result result = mysql_table_find(session, table, &found, error);
+	if (result == RESULT_OK)
+		result = append_ddl(session, table, schema, found, out, error);
 	if (result != RESULT_OK)
 		return result;
-	CLEANUP_BUFFER struct buffer sql = {0};
-	if (buffer_append_string(&sql, "ALTER TABLE ") != RESULT_OK ||
-	    sql_append_identifier(&sql, table, '`') != RESULT_OK)
+	if ((out->length > before && buffer_append_string(out, ";\n") != RESULT_OK) ||
+	    sql_append_insert(out, table, schema, '`') != RESULT_OK)
 		return sql_no_memory(error);
-	const char *separator = " ";
-	for (size_t i = 0; i < schema->count; i++) {
-		if (!missing[i])
-			continue;
-		if (buffer_append_string(&sql, separator) != RESULT_OK ||
-		    buffer_append_string(&sql, "ADD COLUMN ") != RESULT_OK ||
-		    append_column(&sql, &schema->columns[i], collation) != RESULT_OK)
-			return sql_no_memory(error);
-		separator = ", ";
-	}
-	return run_ddl(session, sql_text(&sql), error);
+	return RESULT_OK;
 }

@@ -21,8 +21,12 @@ enum result mysql_table_make_own(struct mysql_session *session, struct error *er
 enum result mysql_table_ensure(struct mysql_session *session, const char *table, const struct schema *schema,
                                struct error *error) WARN_UNUSED;
 
-/* Adds the columns that the table lacks. */
+/* Adds the columns that the table lacks, and widens those that hold less. */
 enum result mysql_table_add_columns(struct mysql_session *session, const char *table,
                                     const struct schema *schema, struct error *error) WARN_UNUSED;
+
+/* What sink.h says of explain(). */
+enum result mysql_table_explain(struct mysql_session *session, const char *table, const struct schema *schema,
+                                struct buffer *out, struct error *error) WARN_UNUSED;
 
 #endif

@@ -112,9 +112,15 @@ struct sink_interface {
 	enum result (*create)(struct sink *sink, const char *table, const struct schema *schema,
 	                      const struct sink_head *head, struct error *error);
 
-	/* Adds the schema's columns that the table lacks; idempotent, never inside a batch. */
+	/* Adds the schema's columns that the table lacks, and widens those that hold less (type_widen());
+	 * idempotent, never inside a batch. */
 	enum result (*add_columns)(struct sink *sink, const char *table, const struct schema *schema,
 	                           struct error *error);
+
+	/* Appends, for people, the statements that would make the table what the schema needs (none where it is),
+	 * and the one by which a row goes in, each ended by ";\n". Changes nothing. */
+	enum result (*explain)(struct sink *sink, const char *table, const struct schema *schema,
+	                       struct buffer *out, struct error *error);
 
 	/*
 	 * The judgement: a committed write that raises the epoch of the head of (table, sink_id, state_id)

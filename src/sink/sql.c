@@ -53,6 +53,33 @@ enum result sql_append_columns(struct buffer *sql, const struct schema *schema, 
 	return RESULT_OK;
 }
 
+void sql_find_changes(struct sql_change *changes, const struct schema *schema, const struct schema *present)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct schema_column *column = &schema->columns[i];
+		const struct schema_column *found = schema_find(present, column->name);
+		changes[i] = (struct sql_change){.kind = SQL_CHANGE_ADD, .type = column->type};
+		if (found == NULL)
+			continue;
+		changes[i].type = found->type;
+		changes[i].kind =
+		    type_widen(&changes[i].type, &column->type) ? SQL_CHANGE_WIDEN : SQL_CHANGE_NONE;
+	}
+}
+
+enum result sql_append_insert(struct buffer *sql, const char *table, const struct schema *schema, char quote)
+{
+	if (buffer_append_string(sql, "INSERT INTO ") != RESULT_OK ||
+	    sql_append_identifier(sql, table, quote) != RESULT_OK ||
+	    buffer_append(sql, "(", 1) != RESULT_OK || sql_append_columns(sql, schema, quote) != RESULT_OK ||
+	    buffer_append_string(sql, ") VALUES (?") != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 1; i < schema->count; i++)
+		if (buffer_append(sql, ",?", 2) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+	return buffer_append_string(sql, ");\n");
+}
+
 enum result sql_check_table(const char *table, struct error *error)
 {
 	if (table[0] == '\0')

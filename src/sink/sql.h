@@ -32,6 +32,19 @@ enum result sql_append_identifier(struct buffer *sql, const char *name, char quo
 /* Appends the schema's column names, quoted, with commas between. */
 enum result sql_append_columns(struct buffer *sql, const struct schema *schema, char quote) WARN_UNUSED;
 
+/* What has to happen to a column of a table before it holds what the schema's does. */
+struct sql_change {
+	enum { SQL_CHANGE_NONE, SQL_CHANGE_ADD, SQL_CHANGE_WIDEN } kind;
+	struct type type; /* it gets, where it is changed */
+};
+
+/* changes[schema->count], against the columns that the table has (sink.h, describe). */
+void sql_find_changes(struct sql_change *changes, const struct schema *schema, const struct schema *present);
+
+/* Appends "INSERT INTO table(columns) VALUES (?,...);\n". */
+enum result sql_append_insert(struct buffer *sql, const char *table, const struct schema *schema,
+                              char quote) WARN_UNUSED;
+
 /* RESULT_CONFIG for a name that a table of ours cannot bear. */
 enum result sql_check_table(const char *table, struct error *error) WARN_UNUSED;
 

@@ -151,6 +151,23 @@ enum result sqlite_database_run(struct sqlite_database *database, const char *sq
 	return result;
 }
 
+enum result sqlite_database_run_all(struct sqlite_database *database, struct slice sql, struct error *error)
+{
+	const char *at = sql.data, *end = sql.data + sql.length;
+	while (at < end) {
+		CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+		bool row;
+		if (sqlite3_prepare_v2(database->handle, at, (int)(end - at), &statement, &at) != SQLITE_OK)
+			return sqlite_database_fail(database, error, "cannot prepare");
+		if (statement == NULL) /* blanks behind the last one */
+			break;
+		enum result result = sqlite_database_step(database, statement, &row, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	return RESULT_OK;
+}
+
 enum result sqlite_database_prepare(struct sqlite_database *database, sqlite3_stmt **statement,
                                     const char *sql, struct error *error)
 {

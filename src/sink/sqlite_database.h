@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/slice.h"
 
 /* One SQLite file as the sink wants it: WAL, synchronous=FULL, one thread at a time. */
 struct sqlite_database {
@@ -23,6 +24,10 @@ enum result sqlite_database_check(struct sqlite_database *database, struct error
 
 /* Sorts what SQLite said last into a result; the message is "…: what: SQLite's words". */
 enum result sqlite_database_fail(struct sqlite_database *database, struct error *error, const char *what);
+
+/* Runs statements, one behind the other. */
+enum result sqlite_database_run_all(struct sqlite_database *database, struct slice sql,
+                                    struct error *error) WARN_UNUSED;
 
 enum result sqlite_database_run(struct sqlite_database *database, const char *sql,
                                 struct error *error) WARN_UNUSED;

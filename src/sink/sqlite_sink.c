@@ -11,6 +11,7 @@
 #include "sink/sqlite_head.h"
 #include "sink/sqlite_rows.h"
 #include "sink/sqlite_scan.h"
+#include "sink/sqlite_table.h"
 
 struct sqlite_sink {
 	struct sink base;
@@ -133,81 +134,6 @@ static enum result inspect(struct sink *sink, const char *table, struct sink_pre
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
-/* Sets missing[i] for each column of the schema that the table lacks. */
-static enum result find_missing(struct sqlite_database *database, const char *table,
-                                const struct schema *schema, bool *missing, struct error *error)
-{
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	enum result result = sqlite_database_prepare_texts(
-	    database, &statement, "SELECT name FROM pragma_table_info(?1)", &table, 1, error);
-	memset(missing, true, schema->count);
-	bool row = result == RESULT_OK;
-	while (row) {
-		result = sqlite_database_step(database, statement, &row, error);
-		const char *name = row ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-		for (size_t i = 0; name != NULL && i < schema->count; i++) {
-			if (strcasecmp(schema->columns[i].name, name) == 0)
-				missing[i] = false;
-		}
-	}
-	return result;
-}
-
-/* TEXT affinity keeps decimals exactly as they are; ISO dates look like no number, so the affinity of DATE
- * leaves them alone. */
-static const char *column_type(const struct schema_column *column)
-{
-	switch (column->type.kind) {
-	case TYPE_INTEGER:
-		return " INTEGER";
-	case TYPE_DATE:
-		return " DATE";
-	case TYPE_DATETIME:
-		return " DATETIME";
-	case TYPE_REAL:
-		return " REAL";
-	case TYPE_BOOLEAN:
-		return " BOOLEAN";
-	case TYPE_TEXT:
-	case TYPE_DECIMAL:
-		break;
-	}
-	return " TEXT";
-}
-
-static enum result make_table(struct sqlite_database *database, const char *table,
-                              const struct schema *schema, struct error *error)
-{
-	CLEANUP_BUFFER struct buffer sql = {0};
-	if (buffer_append_string(&sql, "CREATE TABLE ") != RESULT_OK ||
-	    sql_append_identifier(&sql, table, '"') != RESULT_OK)
-		return sql_no_memory(error);
-	for (size_t i = 0; i < schema->count; i++) {
-		if (buffer_append(&sql, i == 0 ? "(" : ",", 1) != RESULT_OK ||
-		    sql_append_identifier(&sql, schema->columns[i].name, '"') != RESULT_OK ||
-		    buffer_append_string(&sql, column_type(&schema->columns[i])) != RESULT_OK)
-			return sql_no_memory(error);
-	}
-	if (buffer_append(&sql, ")", 2) != RESULT_OK)
-		return sql_no_memory(error);
-	return sqlite_database_run(database, sql.data, error);
-}
-
-static enum result demand_columns(struct sqlite_database *database, const char *table,
-                                  const struct schema *schema, struct error *error)
-{
-	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
-	if (missing == NULL)
-		return sql_no_memory(error);
-	enum result result = find_missing(database, table, schema, missing, error);
-	for (size_t i = 0; result == RESULT_OK && i < schema->count; i++) {
-		if (missing[i])
-			result = error_set(error, RESULT_CONFIG, "it exists in '%s' and has no column '%s'",
-			                   database->path, schema->columns[i].name);
-	}
-	return result;
-}
-
 static enum result create(struct sink *sink, const char *table, const struct schema *schema,
                           const struct sink_head *head, struct error *error)
 {
@@ -220,43 +146,42 @@ static enum result create(struct sink *sink, const char *table, const struct sch
 	bool found = false;
 	result = look_for_table(database, table, &found, error);
 	if (result == RESULT_OK)
-		result = found ? demand_columns(database, table, schema, error)
-		               : make_table(database, table, schema, error);
+		result = found ? sqlite_table_demand(database, table, schema, error)
+		               : sqlite_table_make(database, table, schema, error);
 	if (result == RESULT_OK)
 		result = sqlite_head_ensure(database, table, head, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
-}
-
-static enum result add_column(struct sqlite_database *database, const char *table,
-                              const struct schema_column *column, struct error *error)
-{
-	CLEANUP_BUFFER struct buffer sql = {0};
-	if (buffer_append_string(&sql, "ALTER TABLE ") != RESULT_OK ||
-	    sql_append_identifier(&sql, table, '"') != RESULT_OK ||
-	    buffer_append_string(&sql, " ADD COLUMN ") != RESULT_OK ||
-	    sql_append_identifier(&sql, column->name, '"') != RESULT_OK ||
-	    buffer_append_string(&sql, column_type(column)) != RESULT_OK ||
-	    buffer_append(&sql, "", 1) != RESULT_OK)
-		return sql_no_memory(error);
-	return sqlite_database_run(database, sql.data, error);
 }
 
 static enum result add_columns(struct sink *sink, const char *table, const struct schema *schema,
                                struct error *error)
 {
 	struct sqlite_database *database = database_of(sink);
-	CLEANUP_FREE bool *missing = calloc(schema->count + 1, sizeof *missing);
-	if (missing == NULL)
-		return sql_no_memory(error);
+	CLEANUP_BUFFER struct buffer sql = {0};
 	enum result result = begin_write(database, error);
 	if (result != RESULT_OK)
 		return sql_in_table(result, table, error);
-	result = find_missing(database, table, schema, missing, error);
-	for (size_t i = 0; result == RESULT_OK && i < schema->count; i++) {
-		if (missing[i])
-			result = add_column(database, table, &schema->columns[i], error);
-	}
+	result = sqlite_table_append_changes(database, table, schema, &sql, error);
+	if (result == RESULT_OK)
+		result = sqlite_database_run_all(database, sql_text(&sql), error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
+}
+
+static enum result explain(struct sink *sink, const char *table, const struct schema *schema,
+                           struct buffer *out, struct error *error)
+{
+	struct sqlite_database *database = database_of(sink);
+	bool found;
+	enum result result = sqlite_database_check(database, error);
+	if (result == RESULT_OK)
+		result = look_for_table(database, table, &found, error);
+	if (result == RESULT_OK && found)
+		result = sqlite_table_append_changes(database, table, schema, out, error);
+	else if (result == RESULT_OK && sqlite_table_append_create(table, schema, out) != RESULT_OK)
+		result = sql_no_memory(error);
+	if (result == RESULT_OK && sql_append_insert(out, table, schema, '"') != RESULT_OK)
+		result = sql_no_memory(error);
+	return sql_in_table(result, table, error);
 }
 
 static enum result judge(struct sink *sink, const char *table, struct id sink_id, struct id state_id,
@@ -402,6 +327,7 @@ enum result sqlite_sink_open(struct sink **out, const char *path, struct error *
 	    .inspect = inspect,
 	    .create = create,
 	    .add_columns = add_columns,
+	    .explain = explain,
 	    .judge = judge,
 	    .store = store,
 	    .sift = sift,

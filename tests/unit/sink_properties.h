@@ -32,6 +32,7 @@ struct sink_fixture {
 	X(a_head_that_moved_is_not_adopted)                                                                  \
 	X(a_table_of_one_text_column_keeps_empty_and_null)                                                   \
 	X(columns_are_added_once)                                                                            \
+	X(columns_become_wider_and_keep_their_values)                                                        \
 	X(rows_without_a_head_are_reported)                                                                  \
 	X(an_existing_table_must_have_the_columns)                                                           \
 	X(a_refused_row_takes_its_batch_along)                                                               \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,4 +265,101 @@ void sink_properties_a_head_that_moved_is_not_adopted(struct sink_fixture *fixtu
 	expect_ledger(fixture, 0, 0, 0);
 	before = fenced(fixture);
 	cr_assert_eq(adopt(fixture, &before, &after, 0), RESULT_OK);
+}
+
+struct column_texts {
+	const struct schema *schema;
+	size_t column;
+	char texts[8][64];
+	size_t count;
+};
+
+static enum result collect_text(void *context, const struct slice *cells, struct error *error)
+{
+	struct column_texts *collected = context;
+	struct buffer row = {0};
+	struct schema_fault fault;
+	struct slice alone[8] = {{NULL, 0}};
+	(void)error;
+	alone[collected->column] = cells[collected->column];
+	cr_assert_eq(stored_row(collected->schema, alone, &row, &fault), RESULT_OK);
+	size_t position = 0;
+	struct row_cell cell;
+	if (row_next((struct slice){row.data, row.length}, &position, &cell))
+		snprintf(collected->texts[collected->count++], 64, "%.*s", (int)cell.text.length,
+		         cell.text.data);
+	buffer_free(&row);
+	return RESULT_OK;
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+	return strcmp(left, right);
+}
+
+/* The canonical texts of a column, sorted, without the missing ones. */
+static void expect_column(struct sink_fixture *fixture, const struct schema *of, size_t column,
+                          const char *const wanted[3])
+{
+	struct error error = {0};
+	struct column_texts collected = {.schema = of, .column = column};
+	struct sink_scan scan = {"t", of, collect_text, &collected};
+	cr_assert_eq(fixture->sink->interface->scan(fixture->sink, &scan, &error), RESULT_OK, "%s",
+	             error.message);
+	qsort(collected.texts, collected.count, sizeof collected.texts[0], compare_texts);
+	for (size_t i = 0; i < collected.count; i++)
+		cr_assert_str_eq(collected.texts[i], wanted[i]);
+	cr_assert(collected.count == 3 || wanted[collected.count] == NULL);
+}
+
+static enum result store_texts(struct sink_fixture *fixture, const struct schema *of,
+                               const struct sink_head *head, const char *const *values, size_t count,
+                               struct error *error)
+{
+	struct slice rows[4];
+	for (size_t i = 0; i < count; i++)
+		rows[i] = sink_properties_row(of, values + i * of->count);
+	enum result result = sink_properties_store(fixture, "t", of, head, rows, count, error);
+	sink_properties_free_rows(rows, count);
+	return result;
+}
+
+/* What was stored under the narrow type is what it was, and the wide values are exact. */
+void sink_properties_columns_become_wider_and_keep_their_values(struct sink_fixture *fixture)
+{
+	static struct schema_column columns[] = {
+	    {.ordinal = 1, .name = "id", .type = {.kind = TYPE_INTEGER}},
+	    {.ordinal = 2, .name = "na me", .type = {.kind = TYPE_TEXT, .length = 3}},
+	    {.ordinal = 3, .name = "price", .type = {.kind = TYPE_DECIMAL, .precision = 5, .scale = 2}},
+	};
+	const struct schema narrow = {.version = 1, .columns = columns, .count = 3};
+	static const char *const first[] = {"9223372036854775807", "abc", "123.45", "-7", NULL, NULL};
+	static const char *const second[] = {"12345678901234567890.000000000000000000000000000001", "abcdef",
+	                                     "1234567.123456"};
+	struct error error = {0};
+	struct sink_head head;
+	sink_properties_begin(fixture, "t", &narrow, &head);
+	cr_assert_eq(store_texts(fixture, &narrow, &head, first, 2, &error), RESULT_OK, "%s", error.message);
+	struct schema_column wider_columns[] = {columns[0], columns[1], columns[2]};
+	const struct schema wider = {.version = 2, .columns = wider_columns, .count = 3};
+	cr_assert(type_widen(&wider_columns[0].type,
+	                     &(struct type){.kind = TYPE_DECIMAL, .precision = 50, .scale = 30}));
+	cr_assert(type_widen(&wider_columns[1].type, &(struct type){.kind = TYPE_TEXT, .length = 6}));
+	cr_assert(type_widen(&wider_columns[2].type,
+	                     &(struct type){.kind = TYPE_DECIMAL, .precision = 15, .scale = 6}));
+	for (int time = 0; time < 2; time++)
+		cr_assert_eq(fixture->sink->interface->add_columns(fixture->sink, "t", &wider, &error),
+		             RESULT_OK, "%s", error.message);
+	cr_assert_eq(
+	    fixture->sink->interface->judge(fixture->sink, "t", head.sink_id, head.state_id, &head, &error),
+	    RESULT_OK, "%s", error.message);
+	cr_assert_eq(store_texts(fixture, &wider, &head, second, 1, &error), RESULT_OK, "%s", error.message);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const wanted[3][3] = {
+		    {"-7", "12345678901234567890.000000000000000000000000000001", "9223372036854775807"},
+		    {"abc", "abcdef", NULL},
+		    {"123.45", "1234567.123456", NULL},
+		};
+		expect_column(fixture, &wider, i, wanted[i]);
+	}
 }
