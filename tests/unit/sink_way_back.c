@@ -327,12 +327,12 @@ static enum result store_texts(struct sink_fixture *fixture, const struct schema
 /* What was stored under the narrow type is what it was, and the wide values are exact. */
 void sink_properties_columns_become_wider_and_keep_their_values(struct sink_fixture *fixture)
 {
-	static struct schema_column columns[] = {
+	static struct schema_column narrow_columns[] = {
 	    {.ordinal = 1, .name = "id", .type = {.kind = TYPE_INTEGER}},
 	    {.ordinal = 2, .name = "na me", .type = {.kind = TYPE_TEXT, .length = 3}},
 	    {.ordinal = 3, .name = "price", .type = {.kind = TYPE_DECIMAL, .precision = 5, .scale = 2}},
 	};
-	const struct schema narrow = {.version = 1, .columns = columns, .count = 3};
+	const struct schema narrow = {.version = 1, .columns = narrow_columns, .count = 3};
 	static const char *const first[] = {"9223372036854775807", "abc", "123.45", "-7", NULL, NULL};
 	static const char *const second[] = {"12345678901234567890.000000000000000000000000000001", "abcdef",
 	                                     "1234567.123456"};
@@ -340,7 +340,7 @@ void sink_properties_columns_become_wider_and_keep_their_values(struct sink_fixt
 	struct sink_head head;
 	sink_properties_begin(fixture, "t", &narrow, &head);
 	cr_assert_eq(store_texts(fixture, &narrow, &head, first, 2, &error), RESULT_OK, "%s", error.message);
-	struct schema_column wider_columns[] = {columns[0], columns[1], columns[2]};
+	struct schema_column wider_columns[] = {narrow_columns[0], narrow_columns[1], narrow_columns[2]};
 	const struct schema wider = {.version = 2, .columns = wider_columns, .count = 3};
 	cr_assert(type_widen(&wider_columns[0].type,
 	                     &(struct type){.kind = TYPE_DECIMAL, .precision = 50, .scale = 30}));
