@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import ssl
+import sys
 import threading
 import time
 import urllib.parse
@@ -96,6 +97,15 @@ class Dataset:
         self.status = "Ready"
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that is killed is nothing to write home about."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class KaggleServer:
     """What it serves is set by publish(); how, by the attributes below. Everything it was asked is in `requests`."""
 
@@ -128,8 +138,7 @@ class KaggleServer:
         self.storage = self._serve(_StorageHandler, certificate)
 
     def _serve(self, handler, certificate):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), handler)
         server.kaggle = self
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
