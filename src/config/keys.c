@@ -129,7 +129,7 @@ const struct key keys_table[] = {
      .initial = "https://www.kaggle.com", STORED(kaggle.endpoint)},
     {"kaggle", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(kaggle.ca)},
 
-    {"fetch", "source", KEY_STRING, "kaggle:owner/slug; kaggle:owner/slug/3 stays at version 3", .size = 0},
+    {"fetch", "source", KEY_STRING, "what is fetched, as kaggle:owner/slug; kaggle:owner/slug/3 stays at version 3", .size = 0},
     {"fetch", "file", KEY_STRING, "one file of the data set; all of it, as an archive, unless set",
      .size = 0},
     {"fetch", "every", KEY_DURATION, "how often fetch --due asks for a newer version", .initial = "6h",
