@@ -163,23 +163,10 @@ static enum state_result load_piece(struct state_filter *filter, uint64_t piece)
 	if (result == STATE_NOT_FOUND || !state_cursor_has_prefix(&filter->cursor, &key) ||
 	    filter->cursor.value.mv_size != piece_size(filter->blocks, piece))
 		return state_txn_fail_corrupt(filter->cursor.txn, STATE_TABLE_FILTER);
-	filter->bytes = filter->cursor.value.mv_data;
-	filter->piece = piece;
+	filter->bytes = (const uint8_t *)filter->cursor.value.mv_data + STATE_FILTER_PADDING;
+	filter->first = piece * STATE_FILTER_PIECE_BLOCKS;
+	filter->count = (filter->cursor.value.mv_size - STATE_FILTER_PADDING) / STATE_FILTER_BLOCK_SIZE;
 	return STATE_OK;
-}
-
-static const uint8_t *block_at(const struct state_filter *filter, uint64_t block)
-{
-	return filter->bytes + STATE_FILTER_PADDING +
-	       block % STATE_FILTER_PIECE_BLOCKS * STATE_FILTER_BLOCK_SIZE;
-}
-
-/* The blocks of a large run lie too far apart for the processor to foresee. */
-static void prefetch(const struct state_filter *filter, struct state_digest digest)
-{
-	uint64_t block = block_of(digest, filter->blocks);
-	if (block / STATE_FILTER_PIECE_BLOCKS == filter->piece)
-		__builtin_prefetch(block_at(filter, block));
 }
 
 static bool may_hold(const uint8_t *block, struct state_digest digest)
@@ -203,16 +190,21 @@ choose(struct state_filter *filter, struct state_probe *probe, struct state_prob
 	for (; at < probe->end && count < STATE_PROBE_GROUP; at++) {
 		struct state_digest digest = probe->sorted[at];
 		uint64_t block = block_of(digest, filter->blocks);
-		uint64_t piece = block / STATE_FILTER_PIECE_BLOCKS;
-		if (filter->bytes == NULL || piece != filter->piece) {
-			enum state_result result = load_piece(filter, piece);
+		if (block - filter->first >= filter->count) {
+			enum state_result result = load_piece(filter, block / STATE_FILTER_PIECE_BLOCKS);
 			if (result != STATE_OK)
 				return result;
 		}
-		if (probe->end - at > PREFETCH_DISTANCE)
-			prefetch(filter, probe->sorted[at + PREFETCH_DISTANCE]);
+		/* the blocks of a large run lie too far apart for the processor to foresee */
+		if (probe->end - at > PREFETCH_DISTANCE) {
+			uint64_t later = block_of(probe->sorted[at + PREFETCH_DISTANCE], filter->blocks);
+			if (later - filter->first < filter->count)
+				__builtin_prefetch(filter->bytes +
+				                   (later - filter->first) * STATE_FILTER_BLOCK_SIZE);
+		}
+		const uint8_t *bytes = filter->bytes + (block - filter->first) * STATE_FILTER_BLOCK_SIZE;
 		group->indexes[count] = at;
-		count += !probe->seen[at] & may_hold_digest(block_at(filter, block), digest);
+		count += !probe->seen[at] & may_hold_digest(bytes, digest);
 	}
 	probe->next = at;
 	group->count = count;

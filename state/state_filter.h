@@ -57,8 +57,9 @@ struct state_filter {
 	struct state_cursor cursor;
 	uint32_t run;
 	uint64_t blocks;
-	uint64_t piece;       /* the one in `bytes` */
-	const uint8_t *bytes; /* NULL before the first */
+	const uint8_t *bytes; /* of blocks `first` to first + count - 1; none at first */
+	uint64_t first;
+	uint64_t count;
 };
 
 /* Close it in any case. */

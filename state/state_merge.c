@@ -15,9 +15,11 @@
  */
 enum { MERGE_FEWEST = 8, MERGE_RATIO = 6, MERGE_LIGHTEST = 8 * 4095 };
 
-/* What a batch pays for, in entries moved for each of its own: a seen-set of a hundred batches needs two to
- * three. */
-enum { MERGE_FACTOR = 4, MERGE_LEAST = 1 << 16 };
+/*
+ * What a batch pays for, in entries moved for each of its own: the more runs there are, the more. A seen-set of a
+ * hundred batches needs two to three.
+ */
+enum { MERGE_FACTOR = 2, MERGE_RUNS = 4, MERGE_LEAST = 1 << 16 };
 
 /* A slice of removing: values, and what it counts for in entries moved. */
 enum { SWEEP_VALUES = 256, SWEEP_COST = 1 << 16 };
@@ -177,12 +179,29 @@ static void work(struct state_txn *source, struct state_txn *target, uint32_t da
 	free(runs);
 }
 
+/* What the batch pays for; it stays 0 when there is nothing to merge. */
+static enum state_result price(struct state *state, uint32_t dataset, uint64_t entries, uint64_t *budget,
+                               struct state_error *error)
+{
+	struct state_manifest *runs = NULL;
+	size_t count = 0;
+	struct state_txn *txn = state_txn_begin_read(state);
+	if (state_manifest_list(txn, dataset, &runs, &count) == STATE_OK && count > 0) {
+		uint64_t factor = MERGE_FACTOR + count / MERGE_RUNS;
+		*budget = entries > UINT64_MAX / factor ? UINT64_MAX : entries * factor;
+		*budget = *budget < MERGE_LEAST ? MERGE_LEAST : *budget;
+	}
+	free(runs);
+	enum state_result result = state_txn_failure(txn, error);
+	state_txn_abort(txn);
+	return result;
+}
+
 enum state_result state_merge_step(struct state *state, uint32_t dataset, uint64_t entries,
                                    struct state_error *error)
 {
-	uint64_t budget = entries > UINT64_MAX / MERGE_FACTOR ? UINT64_MAX : entries * MERGE_FACTOR;
-	budget = budget < MERGE_LEAST ? MERGE_LEAST : budget;
-	enum state_result result = STATE_OK;
+	uint64_t budget = 0;
+	enum state_result result = price(state, dataset, entries, &budget, error);
 	while (budget > 0 && result == STATE_OK) {
 		/* reads from a snapshot: what is read in a write transaction may move when that one writes */
 		struct state_txn *target = state_txn_begin_write(state);

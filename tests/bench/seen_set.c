@@ -53,10 +53,13 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Bytes that this process has caused to be written to the disk. */
+/*
+ * Bytes that this process has written. Not `write_bytes`: where files are cached in large folios that one
+ * counts a whole folio for each page.
+ */
 static double written(void)
 {
-	static const char label[] = "\nwrite_bytes: ";
+	static const char label[] = "wchar: ";
 	char text[1024] = "";
 	int file = open("/proc/self/io", O_RDONLY);
 	if (file < 0 || read(file, text, sizeof(text) - 1) < 0)
