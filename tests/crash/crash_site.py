@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One place where the program works: a data directory and a sink of its own, and what can be seen of both."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+
+from mariadb_server import MariaDB, end_with_parent  # noqa: E402
+from rowsieve_test import PROGRAM, MysqlSink, SqliteSink, mysql_options, parse_objects  # noqa: E402
+
+TRAP = os.environ.get("ROWSIEVE_TRAP") or str(pathlib.Path(PROGRAM).resolve().parent / "tests" / "trap")
+CANNOT_TRACE = 125
+
+# Ends what hangs; nothing here takes this long.
+DEADLINE = 60.0
+# What a daemon in trouble gets to come right by itself, before it is ended and started again.
+PATIENCE = 1.5
+
+ID = re.compile("[0-9a-f]{32}")
+
+
+class Broken(Exception):
+    """What was seen is not what must be."""
+
+
+class SqliteSite:
+    """The embedded sink."""
+
+    kind = "sqlite"
+    query = SqliteSink.query
+
+    def open_sink(self):
+        self.options = []
+
+    def close_sink(self):
+        pass
+
+
+class MysqlSite:
+    """A database of its own in the server that all sites share."""
+
+    kind = "mariadb"
+    query = MysqlSink.query
+    server = None
+    databases = 0
+
+    @classmethod
+    def start_server(cls):
+        cls.server = MariaDB()
+        cls.server.start()
+
+    def open_sink(self):
+        MysqlSite.databases += 1
+        self.database = f"crash{MysqlSite.databases}"
+        self.server.create_database(self.database)
+        self.options = mysql_options(self.server, self.database)
+
+    def close_sink(self):
+        self.server.execute(f"DROP DATABASE `{self.database}`")
+
+
+class Site:
+    """Mixed with one of the two above. A context: the directory goes with it."""
+
+    def __init__(self, scenario):
+        self.scenario = scenario
+
+    def __enter__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rowsieve-crash-"))
+        self.data = self.directory / "data"
+        self.log = self.directory / "log"
+        self.trap_log = self.directory / "trap.log"
+        self.open_sink()
+        configuration = self.directory / "rowsieve.conf"
+        configuration.write_text(self.scenario.configuration)
+        self.options += ["-c", str(configuration), "--data", str(self.data)]
+        self.scenario.deliver(self)
+        # A file that is read right after its last change counts as one that may change again unnoticed.
+        time.sleep(0.03)
+        return self
+
+    def __exit__(self, *exception):
+        self.close_sink()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def deliver(self, name, content):
+        """Files are taken in the order of their delivery."""
+        self.delivered = getattr(self, "delivered", 0) + 1
+        path = self.data / "drop" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        os.utime(path, (1e9 + self.delivered, 1e9 + self.delivered))
+
+    def start(self, before=(), env=None):
+        with open(self.log, "ab") as log:
+            return subprocess.Popen(
+                [*before, PROGRAM, "run", *self.options, "-o", "settle=1ms"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+                preexec_fn=end_with_parent,
+            )
+
+    def is_done(self):
+        """Nothing waits to be read, and nothing to be stored elsewhere."""
+        files = [path for path in (self.data / "drop").rglob("*") if path.is_file()]
+        spool = self.data / "state" / "spool"
+        return not files and not (spool.is_dir() and any(spool.iterdir()))
+
+    def is_up(self, begin):
+        """Does what was logged from there say that it is at work? Before that, SIGTERM just ends it."""
+        return b"watching" in self.log.read_bytes()[begin:]
+
+    def run(self, before=(), env=None, patience=DEADLINE):
+        """The daemon, until there is nothing left to do, it ends, or patience does: its exit status, negative for
+        a signal; None when it had to be given up."""
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        process = self.start(before, env)
+        end = time.monotonic() + patience
+        while process.poll() is None and not (self.is_done() and self.is_up(begin)) and time.monotonic() < end:
+            time.sleep(0.004)
+        was_done = self.is_done()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise Broken(f"it did not end:\n{self.text()}") from None
+        return status if was_done or status != 0 else None
+
+    def trap(self, point=None):
+        """What goes before the command to count its calls, and to act at one of them."""
+        at = ["--at", point.place, str(point.occurrence), point.action] if point else []
+        return [TRAP, "--root", str(self.data), "--log", str(self.trap_log), *at, "--"]
+
+    def calls(self):
+        """The places of the calls of the last trapped run, in order."""
+        return self.trap_log.read_text(errors="surrogateescape").splitlines()
+
+    def text(self):
+        return self.log.read_text(errors="surrogateescape")[-4000:]
+
+    def finish(self):
+        """Undisturbed, to the end."""
+        status = self.run()
+        if status != 0:
+            raise Broken(f"left alone it ended with {status}:\n{self.text()}")
+
+    def ask(self, *arguments):
+        done = subprocess.run(
+            [PROGRAM, *arguments, *self.options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE
+        )
+        if done.returncode != 0:
+            raise Broken(f"{arguments} ended with {done.returncode}: {done.stderr}")
+        return parse_objects(done.stdout)
+
+    def observe(self):
+        """All that must be the same however often the program was killed."""
+        status = self.ask("status", "--json")[0]
+        seen = {
+            "datasets": {entry["name"]: self.observe_dataset(entry) for entry in status["datasets"]},
+            "history": sorted(map(normal_report, self.ask("history", "--json")), key=json.dumps),
+            "done": files_of(self.data / "done"),
+            "rejected": files_of(self.data / "rejected"),
+            "drop": files_of(self.data / "drop"),
+        }
+        seen["history"] = [report for report in seen["history"] if report["status"] != "failed"]
+        self.check_seen_set()
+        return {**seen, **self.scenario.observe(self)}
+
+    def observe_dataset(self, entry):
+        table = entry["table"]
+        rows = sorted(map(list, self.query(f'SELECT * FROM "{table}"')), key=str)
+        ledger = self.query(f"SELECT seq, row_count, batch_id FROM rowsieve_ledger WHERE table_name = '{table}' ORDER BY seq")
+        head = self.query(f"SELECT seq, batch_id FROM rowsieve_head WHERE table_name = '{table}'")
+        check("rows of the ledger", sum(int(row[1]) for row in ledger), len(rows))
+        check("batches of the ledger", [int(row[0]) for row in ledger], list(range(1, len(ledger) + 1)))
+        check("the head", [(int(seq), batch) for seq, batch in head], [(int(ledger[-1][0]), ledger[-1][2])])
+        check("the state's rows and batches", (entry["rows"], entry["batches"]), (len(rows), len(ledger)))
+        check("a pending batch", entry["pending"], False)
+        return rows
+
+    def check_seen_set(self):
+        """Every row is known, once: nothing that was delivered is new. (The state counts as many as the table.)"""
+        for file in self.scenario.again(self):
+            for report in self.ask("ingest", "--dry-run", "--json", str(file)):
+                check(f"new rows of '{file.name}' when it comes again", report["new"], 0)
+
+
+def check(what, found, expected):
+    if found != expected:
+        raise Broken(f"{what}: {found!r}, not {expected!r}")
+
+
+def normal_report(report):
+    kept = ("member", "dataset", "status", "bytes", "rows", "new", "updated", "duplicate", "filtered", "rejected", "reason")
+    return {"file": pathlib.Path(report["file"]).name, **{key: report[key] for key in kept}}
+
+
+def files_of(directory):
+    """Names, their ids normalised, and contents; sorted, because two names may become one."""
+    return sorted(
+        (ID.sub("#", str(path.relative_to(directory))), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in directory.rglob("*")
+        if path.is_file()
+    )
