@@ -156,6 +156,25 @@ static enum result write_reason(int fd, const char *path, const char *reason, st
 	return result == RESULT_OK ? file_sync(fd, path, error) : result;
 }
 
+/* A reason beside no file that begins as this one does: written by an attempt that was cut off before the
+ * move. */
+static bool is_cut_off(const char *directory, const char *name, const char *path, const char *reason)
+{
+	CLEANUP_FREE char *target = file_join(directory, name);
+	struct stat status;
+	if (target == NULL || lstat(target, &status) == 0 || errno != ENOENT)
+		return false;
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+		return false;
+	size_t length = strlen(reason) + 1;
+	CLEANUP_FREE char *found = malloc(length);
+	if (found == NULL || (size_t)status.st_size > length || read(fd, found, length) != status.st_size)
+		return false;
+	size_t shared = (size_t)status.st_size < length ? (size_t)status.st_size : length - 1;
+	return memcmp(found, reason, shared) == 0;
+}
+
 /* The reason stands before the file moves, so that no rejected file is without one. RESULT_END: the name is
  * taken. */
 static enum result reject_as(const struct retire_file *file, const char *directory, bool with_id,
@@ -165,9 +184,10 @@ static enum result reject_as(const struct retire_file *file, const char *directo
 	CLEANUP_FREE char *path = NULL;
 	if (name == NULL || asprintf(&path, "%s/%s%s", directory, name, REASON_SUFFIX) < 0)
 		return no_memory(error);
-	/* Left by an attempt of this delivery that was cut off, the file with the id may be written again. */
+	/* The id is this delivery's alone. */
+	bool may_replace = with_id || is_cut_off(directory, name, path, reason);
 	CLEANUP_FD int fd =
-	    open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (with_id ? O_TRUNC : O_EXCL), 0640);
+	    open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (may_replace ? O_TRUNC : O_EXCL), 0640);
 	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG) && !with_id)
 		return RESULT_END;
 	if (fd < 0)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "ingest/retire.h"
 #include "scratch.h"
@@ -103,6 +104,24 @@ Test(retire, a_rejected_file_has_its_reason_beside_it)
 	cr_assert_eq(retire_reject(&group, &file, done, "not a CSV", &error), RESULT_OK);
 	assert_content(done, "x.csv", "mine");
 	assert_content(done, "x.csv.reason.txt", "not a CSV\n");
+}
+
+Test(retire, a_reason_that_was_cut_off_before_the_move_is_written_anew)
+{
+	CLEANUP_FREE char *reason = scratch_path(done, "x.csv.reason.txt");
+	scratch_write(reason, "not a");
+	cr_assert_eq(retire_reject(&group, &file, done, "not a CSV", &error), RESULT_OK);
+	assert_content(done, "x.csv", "mine");
+	assert_content(done, "x.csv.reason.txt", "not a CSV\n");
+}
+
+Test(retire, the_reason_of_another_file_is_left_alone)
+{
+	CLEANUP_FREE char *reason = scratch_path(done, "x.csv.reason.txt");
+	scratch_write(reason, "another reason\n");
+	cr_assert_eq(retire_reject(&group, &file, done, "not a CSV", &error), RESULT_OK);
+	assert_content(done, "x.csv.reason.txt", "another reason\n");
+	assert_content(done, "x.csv", NULL);
 }
 
 Test(retire, a_rejected_file_and_its_reason_keep_together_when_the_name_is_taken)
