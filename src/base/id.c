@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/id.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,11 @@
 struct id id_random(void)
 {
 	struct id id;
-	if (getrandom(id.bytes, sizeof id.bytes, 0) != (ssize_t)sizeof id.bytes) {
+	ssize_t count;
+	do
+		count = getrandom(id.bytes, sizeof id.bytes, 0);
+	while (count < 0 && errno == EINTR);
+	if (count != (ssize_t)sizeof id.bytes) {
 		fputs("rowsieve: the kernel gives no random bytes\n", stderr);
 		abort();
 	}

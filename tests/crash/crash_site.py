@@ -19,6 +19,7 @@ from mariadb_server import MariaDB, end_with_parent  # noqa: E402
 from rowsieve_test import PROGRAM, MysqlSink, SqliteSink, mysql_options, parse_objects  # noqa: E402
 
 TRAP = os.environ.get("ROWSIEVE_TRAP") or str(pathlib.Path(PROGRAM).resolve().parent / "tests" / "trap")
+MALLOC_TRAP = str(pathlib.Path(TRAP).with_name("libmalloc_trap.so"))
 CANNOT_TRACE = 125
 
 # Ends what hangs; nothing here takes this long.
@@ -146,8 +147,13 @@ class Site:
         at = ["--at", point.place, str(point.occurrence), point.action] if point else []
         return [TRAP, "--root", str(self.data), "--log", str(self.trap_log), *at, "--"]
 
+    def malloc_trap(self, point=None):
+        """The environment in which allocations are counted, and one is refused."""
+        at = {"MALLOC_TRAP_SITE": point.place.split()[1], "MALLOC_TRAP_AT": str(point.occurrence)} if point else {}
+        return {"LD_PRELOAD": MALLOC_TRAP, "MALLOC_TRAP_LOG": str(self.trap_log), **at}
+
     def calls(self):
-        """The places of the calls of the last trapped run, in order."""
+        """The places of the calls (or allocations) of the last trapped run, in order."""
         return self.trap_log.read_text(errors="surrogateescape").splitlines()
 
     def text(self):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kills the program at its system calls, or makes them fail, and looks whether anything can be seen of it in the end.
+"""Kills the program at its system calls, or makes them or its allocations fail, and looks whether anything can be seen of
+it in the end.
 
-usage: sweep.py kill|fault sqlite|mariadb [SCENARIO]...    ROWSIEVE_DEEP set: every point, not a spread
+usage: sweep.py kill|fault|alloc sqlite|mariadb [SCENARIO]...    ROWSIEVE_DEEP set: every point, not a spread
 
 A point is one occurrence of one place (see trap.c), so that a sweep reaches every call in time, whatever thread makes
 it. Reports in TAP, with one line for each point that was hit in the file that ROWSIEVE_SWEEP_LOG names.
@@ -14,12 +15,12 @@ import os
 import sys
 
 from scenarios import SCENARIOS
-from crash_site import CANNOT_TRACE, PATIENCE, Broken, MysqlSite, Site, SqliteSite
+from crash_site import CANNOT_TRACE, DEADLINE, PATIENCE, Broken, MysqlSite, Site, SqliteSite
 
 DEEP = bool(os.environ.get("ROWSIEVE_DEEP"))
-WORKERS = 3
+WORKERS = 4
 # How many points a spread has.
-SPREAD = {"kill": 110, "fault": 110}
+SPREAD = {"kill": 280, "fault": 160, "alloc": 1000}
 
 Point = collections.namedtuple("Point", "place occurrence action")
 
@@ -53,6 +54,8 @@ STATUSES = (0, 1, 69, 73, 75, 78)
 
 
 def actions_at(kind, place):
+    if kind == "alloc":
+        return ("refuse",)
     call = place.split(" ", 1)[0]
     if kind == "kill":
         return ("kill",) if call in KILLED_AT else ()
@@ -80,6 +83,8 @@ def all_points(kind, calls):
             points = [Point(place, number, action) for number in occurrences(count) for action in actions]
             lists.append(points)
     ordered = []
+    if kind == "alloc" and not DEEP:
+        return [points[0] for points in lists]
     for turn in range(max(map(len, lists), default=0)):
         # Another action each turn where there are several.
         ordered += [points[turn] for points in lists if turn < len(points)]
@@ -98,7 +103,7 @@ class Sweep:
             site.finish()
             expected = self.view(site.observe())
         with self.site(self.scenario) as site:
-            status = site.run(site.trap())
+            status = self.trapped_run(site)
             if status == CANNOT_TRACE:
                 return None
             calls = site.calls()
@@ -109,6 +114,12 @@ class Sweep:
             for point, verdict in zip(points, pool.map(lambda point: self.try_point(point, expected), points)):
                 self.record(point, verdict)
         return points
+
+    def trapped_run(self, site, point=None):
+        patience = PATIENCE if point and self.kind != "kill" else DEADLINE
+        if self.kind == "alloc":
+            return site.run(env=site.malloc_trap(point), patience=patience)
+        return site.run(site.trap(point), patience=patience)
 
     def record(self, point, verdict):
         if verdict is None:
@@ -122,7 +133,7 @@ class Sweep:
         """None: the point did not come; "" when nothing is to be seen of it; else what is."""
         try:
             with self.site(self.scenario) as site:
-                status = site.run(site.trap(point), patience=PATIENCE if self.kind == "fault" else 60)
+                status = self.trapped_run(site, point)
                 was_hit = any(line.startswith("HIT ") for line in site.calls())
                 self.check_end(site, point, status, was_hit)
                 site.finish()
