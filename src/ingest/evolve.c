@@ -6,8 +6,10 @@
 
 static struct survey survey_of(const struct member_input *input)
 {
-	return (struct survey){input->ingest, input->delivery, input->fd, input->member->mark.member.index,
-	                       input->member->dataset};
+	const struct dataset *dataset = input->member->dataset;
+	return (struct survey){input->ingest, input->delivery,
+	                       input->fd,     input->member->mark.member.index,
+	                       dataset,       dataset->options.spec};
 }
 
 /* Makes `schema`, which it takes, the frozen one. */
@@ -43,24 +45,51 @@ static enum result count_added(const struct dataset *dataset, const struct headi
 	return result;
 }
 
-enum result evolve_columns(const struct member_input *input, const struct heading *heading, bool *has_rows,
-                           struct error *error)
+/* A table that somebody else made is used as it is. *present stays NULL where there is none. */
+static enum result describe_table(const struct member_input *input, struct schema **present,
+                                  struct error *error)
 {
-	struct dataset *dataset = input->member->dataset;
-	size_t added;
-	*has_rows = true;
-	enum result result = count_added(dataset, heading, &added, error);
-	if (result != RESULT_OK || added == 0)
+	struct sink *sink = input->ingest->options.sink;
+	const struct dataset *dataset = input->member->dataset;
+	const char *table = dataset->options.table;
+	struct sink_presence presence;
+	*present = NULL;
+	if (dataset->schema->count > 0)
+		return RESULT_OK;
+	enum result result = sink->interface->inspect(sink, table, &presence, error);
+	if (result != RESULT_OK || !presence.has_table)
 		return result;
-	struct schema *schema = schema_copy(dataset->schema);
-	if (schema == NULL)
+	return sink->interface->describe(sink, table, present, error);
+}
+
+static enum result learn_columns(const struct member_input *input, bool *has_rows, struct error *error)
+{
+	struct schema *present;
+	enum result result = describe_table(input, &present, error);
+	if (result != RESULT_OK)
+		return result;
+	struct schema *schema = schema_copy(input->member->dataset->schema);
+	if (schema == NULL) {
+		schema_free(present);
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	}
 	struct survey survey = survey_of(input);
+	survey.spec.present = present;
 	result = survey_infer(&survey, schema, has_rows, error);
+	schema_free(present);
 	if (result == RESULT_OK && *has_rows)
 		return freeze(input, schema, error);
 	schema_free(schema);
 	return result;
+}
+
+enum result evolve_columns(const struct member_input *input, const struct heading *heading, bool *has_rows,
+                           struct error *error)
+{
+	size_t added;
+	*has_rows = true;
+	enum result result = count_added(input->member->dataset, heading, &added, error);
+	return result == RESULT_OK && added > 0 ? learn_columns(input, has_rows, error) : result;
 }
 
 enum result evolve_types(const struct member_input *input, bool *has_changed, struct error *error)

@@ -81,8 +81,10 @@ static enum result digest_head(struct stream *stream, struct id *digest, struct 
 
 static struct survey survey_of(const struct member_input *input)
 {
-	return (struct survey){input->ingest, input->delivery, input->fd, input->member->mark.member.index,
-	                       input->member->dataset};
+	const struct dataset *dataset = input->member->dataset;
+	return (struct survey){input->ingest, input->delivery,
+	                       input->fd,     input->member->mark.member.index,
+	                       dataset,       dataset->options.spec};
 }
 
 /* Rows of a member that is recognised whole were all judged when it was read: they are duplicates now. */

@@ -211,7 +211,7 @@ static enum result learn_values(void *context, const struct heading *heading, st
 enum result survey_infer(const struct survey *survey, struct schema *schema, bool *has_rows,
                          struct error *error)
 {
-	struct learning learning = {.schema = schema, .spec = &survey->dataset->options.spec};
+	struct learning learning = {.schema = schema, .spec = &survey->spec};
 	size_t known = schema->count;
 	enum result result = walk_members(survey, learn_header, &learning, error);
 	if (result != RESULT_OK)
@@ -232,7 +232,7 @@ enum result survey_infer(const struct survey *survey, struct schema *schema, boo
 enum result survey_widen(const struct survey *survey, struct schema *schema, bool *has_changed,
                          struct error *error)
 {
-	struct learning learning = {.schema = schema, .spec = &survey->dataset->options.spec};
+	struct learning learning = {.schema = schema, .spec = &survey->spec};
 	*has_changed = false;
 	learning.infer = infer_new_wider(schema, learning.spec);
 	if (learning.infer == NULL)

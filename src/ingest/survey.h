@@ -16,6 +16,7 @@ struct survey {
 	int fd;
 	uint32_t index; /* of the member in question */
 	const struct dataset *dataset;
+	struct schema_spec spec; /* the dataset's, and what is known of its table */
 };
 
 /*

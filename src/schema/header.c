@@ -12,7 +12,8 @@ typedef char name_text[SCHEMA_NAME_MAX + 1];
 struct resolver {
 	const struct slice *header;
 	size_t count;
-	struct header_name *names; /* of no text yet while it is "" */
+	const struct schema *known; /* or NULL */
+	struct header_name *names;  /* of no text yet while it is "" */
 	name_text *bases; /* what a field would be called if it stood alone; "" where that is too long */
 };
 
@@ -133,6 +134,21 @@ static enum result fail_too_long(const struct resolver *resolver, size_t field, 
 	                 (int)(text.length < SHOWN ? text.length : SHOWN), text.data, SCHEMA_NAME_MAX);
 }
 
+/* What the table calls a column of this name. */
+static const char *known_name(const struct resolver *resolver, const char *base)
+{
+	const struct schema *known = resolver->known;
+	if (known == NULL || schema_find(known, base) != NULL)
+		return base;
+	for (size_t i = 0; i < known->count; i++) {
+		name_text name;
+		if (schema_name(name, slice_from_string(known->columns[i].name)) &&
+		    schema_same_name(name, base))
+			return known->columns[i].name;
+	}
+	return base;
+}
+
 static enum result name_undeclared(struct resolver *resolver, struct error *error)
 {
 	for (size_t i = 0; i < resolver->count; i++) {
@@ -140,8 +156,9 @@ static enum result name_undeclared(struct resolver *resolver, struct error *erro
 			continue;
 		if (resolver->bases[i][0] == '\0')
 			return fail_too_long(resolver, i, error);
-		if (!is_taken(resolver, resolver->bases[i]))
-			memcpy(resolver->names[i].text, resolver->bases[i], sizeof resolver->names[i].text);
+		const char *name = known_name(resolver, resolver->bases[i]);
+		if (!is_taken(resolver, name))
+			strcpy(resolver->names[i].text, name);
 	}
 	return RESULT_OK;
 }
@@ -175,14 +192,14 @@ static enum result name_repeated(struct resolver *resolver, struct error *error)
 	return RESULT_OK;
 }
 
-enum result header_names(struct header_name **out, const struct schema_spec *spec, const struct slice *header,
-                         size_t count, struct error *error)
+enum result header_names(struct header_name **out, const struct schema_spec *spec, const struct schema *known,
+                         const struct slice *header, size_t count, struct error *error)
 {
 	CLEANUP_FREE struct header_name *names = calloc(count + 1, sizeof *names);
 	CLEANUP_FREE name_text *bases = calloc(count + 1, sizeof *bases);
 	if (names == NULL || bases == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	struct resolver resolver = {header, count, names, bases};
+	struct resolver resolver = {header, count, known, names, bases};
 	make_bases(&resolver);
 	claim_declared(&resolver, spec);
 	enum result result = name_declared(&resolver, error);

@@ -19,9 +19,10 @@ struct header_name {
 	const struct schema_declared *declared; /* NULL: not declared */
 };
 
-/* One for each field, all different (schema_same_name()); to be freed. RESULT_INVALID: a name is too long.
+/* `known` (NULL: none) are the columns that the table has: where one of them, made a column name, is that of a
+ * field which is not declared, the field is called as it is. One for each field, all different (schema_same_name()); to be freed. RESULT_INVALID: a name is too long.
  * RESULT_CONFIG: a declared name is none, or another's, or there are more than TYPE_FORMATS_MAX formats. */
-enum result header_names(struct header_name **out, const struct schema_spec *spec, const struct slice *header,
-                         size_t count, struct error *error) WARN_UNUSED;
+enum result header_names(struct header_name **out, const struct schema_spec *spec, const struct schema *known,
+                         const struct slice *header, size_t count, struct error *error) WARN_UNUSED;
 
 #endif

@@ -32,9 +32,12 @@ struct infer {
 
 enum { INTEGER_DIGITS = 19 }; /* of 64 bits */
 
+/* By the configuration, or by the table that is there. */
 static bool is_declared(const struct schema_spec *spec, const struct schema_column *column)
 {
 	char name[SCHEMA_NAME_MAX + 1];
+	if (spec->present != NULL && schema_find(spec->present, column->name) != NULL)
+		return true;
 	for (size_t i = 0; i < spec->count; i++)
 		if (spec->columns[i].has_type && schema_declared_name(name, &spec->columns[i]) &&
 		    schema_same_name(name, column->name))

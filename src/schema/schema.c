@@ -205,7 +205,7 @@ static enum result copy_source(struct schema_column *column, struct slice source
 	return column_set_strings(column, shown, formats);
 }
 
-static enum result append_column(struct schema *schema, const char *name,
+static enum result append_column(struct schema *schema, const char *name, const struct schema_spec *spec,
                                  const struct schema_declared *declared, struct slice source)
 {
 	uint32_t last_ordinal = schema->count > 0 ? schema->columns[schema->count - 1].ordinal : 0;
@@ -214,6 +214,9 @@ static enum result append_column(struct schema *schema, const char *name,
 	struct schema_column *column = &schema->columns[schema->count++];
 	*column = (struct schema_column){.ordinal = last_ordinal + 1, .type.kind = TYPE_TEXT};
 	strcpy(column->name, name);
+	const struct schema_column *present = spec->present != NULL ? schema_find(spec->present, name) : NULL;
+	if (present != NULL)
+		column->type = present->type;
 	struct type_formats formats = {0};
 	if (declared != NULL && declared->has_type) {
 		column->type = declared->type;
@@ -244,7 +247,7 @@ static enum result append_header(struct schema *schema, const struct schema_spec
 		                  (spec->only_declared || (!is_first && spec->drift == SCHEMA_DRIFT_RESCUE));
 		if (is_surplus || schema_find(schema, name->text) != NULL)
 			continue;
-		if (append_column(schema, name->text, name->declared, heading->header[i]) != RESULT_OK)
+		if (append_column(schema, name->text, spec, name->declared, heading->header[i]) != RESULT_OK)
 			return RESULT_NO_MEMORY;
 	}
 	return RESULT_OK;
@@ -257,7 +260,8 @@ static enum result append_declared(struct schema *schema, const struct schema_sp
 		char name[SCHEMA_NAME_MAX + 1];
 		if (!schema_declared_name(name, declared) || schema_find(schema, name) != NULL)
 			continue;
-		if (append_column(schema, name, declared, slice_from_string(declared->source)) != RESULT_OK)
+		if (append_column(schema, name, spec, declared, slice_from_string(declared->source)) !=
+		    RESULT_OK)
 			return RESULT_NO_MEMORY;
 	}
 	return RESULT_OK;
@@ -284,7 +288,7 @@ static enum result append_rescued(struct schema *schema, const struct schema_spe
 {
 	if (!schema_rescues(spec) || schema_find(schema, SCHEMA_RESCUED) != NULL)
 		return RESULT_OK;
-	return append_column(schema, SCHEMA_RESCUED, NULL, slice_from_string(SCHEMA_RESCUED));
+	return append_column(schema, SCHEMA_RESCUED, spec, NULL, slice_from_string(SCHEMA_RESCUED));
 }
 
 /* Which names the header has and the schema has not, and the other way round, as far as a message holds them.
@@ -319,7 +323,8 @@ enum result schema_extend(struct schema *schema, const struct schema_spec *spec,
 {
 	*added = 0;
 	CLEANUP_FREE struct header_name *names = NULL;
-	enum result result = header_names(&names, spec, header, count, error);
+	const struct schema *known = schema->count > 0 ? schema : spec->present;
+	enum result result = header_names(&names, spec, known, header, count, error);
 	if (result != RESULT_OK)
 		return result;
 	size_t before = schema->count;

@@ -71,6 +71,9 @@ struct schema_spec {
 	enum schema_missing missing;
 	enum schema_bad_value bad_value;
 	enum schema_ragged ragged;
+	const struct schema
+	    *present;             /* of a new dataset: the columns of the table that it is to feed, made by
+	                               * others; what they are called and hold is kept. NULL: none */
 	const char *const *where; /* filters (schema/filter.h), all of which must hold */
 	size_t where_count;
 	/* columns as the configuration calls them: schema/identity.h */

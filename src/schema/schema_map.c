@@ -191,7 +191,7 @@ enum result schema_map_header(struct schema_map *map, const struct schema *schem
 {
 	*map = (struct schema_map){0};
 	CLEANUP_FREE struct header_name *names = NULL;
-	enum result result = header_names(&names, spec, header, count, error);
+	enum result result = header_names(&names, spec, schema, header, count, error);
 	if (result != RESULT_OK)
 		return result;
 	*map = (struct schema_map){

@@ -22,7 +22,7 @@ static void expect_names(const struct schema_spec *spec, const char *header, con
 	}
 	struct header_name *names;
 	struct error error = {0};
-	cr_assert_eq(header_names(&names, spec, fields, count, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(header_names(&names, spec, NULL, fields, count, &error), RESULT_OK, "%s", error.message);
 	char text[1024] = "";
 	for (size_t i = 0; i < count; i++)
 		sprintf(text + strlen(text), "%s%s%s", i > 0 ? "|" : "", names[i].declared != NULL ? "=" : "",
@@ -51,7 +51,7 @@ Test(header, thousands_of_equal_names_are_all_told_apart)
 	for (size_t i = 0; i < FIELDS; i++)
 		header[i] = SLICE("a");
 	struct header_name *names;
-	cr_assert_eq(header_names(&names, &nothing_declared, header, FIELDS, NULL), RESULT_OK);
+	cr_assert_eq(header_names(&names, &nothing_declared, NULL, header, FIELDS, NULL), RESULT_OK);
 	cr_expect_str_eq(names[0].text, "a");
 	for (size_t i = 1; i < FIELDS; i++) {
 		char expected[16];
@@ -70,8 +70,8 @@ Test(header, name_that_is_too_long_is_invalid_unless_declared)
 	const struct slice repeated[] = {{text, 64}, {text, 64}};
 	struct header_name *names = NULL;
 	struct error error;
-	cr_expect_eq(header_names(&names, &nothing_declared, longer, 1, &error), RESULT_INVALID);
-	cr_expect_eq(header_names(&names, &nothing_declared, repeated, 2, &error), RESULT_INVALID);
+	cr_expect_eq(header_names(&names, &nothing_declared, NULL, longer, 1, &error), RESULT_INVALID);
+	cr_expect_eq(header_names(&names, &nothing_declared, NULL, repeated, 2, &error), RESULT_INVALID);
 	cr_expect_null(names);
 	const struct schema_declared declared = {.source = text, .name = "short"};
 	expect_names(&(struct schema_spec){.columns = &declared, .count = 1}, text, "=short");
@@ -109,9 +109,9 @@ static void expect_configuration_error(struct schema_declared first, struct sche
 	const struct schema_declared declared[] = {first, second};
 	struct header_name *names = NULL;
 	struct error error;
-	cr_expect_eq(
-	    header_names(&names, &(struct schema_spec){.columns = declared, .count = 2}, header, 2, &error),
-	    RESULT_CONFIG);
+	cr_expect_eq(header_names(&names, &(struct schema_spec){.columns = declared, .count = 2}, NULL,
+	                          header, 2, &error),
+	             RESULT_CONFIG);
 	cr_expect_null(names);
 }
 
