@@ -10,8 +10,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "fetch/logbook.h"
 #include "cli/answer_rejects.h"
+#include "cli/exposition.h"
+#include "fetch/logbook.h"
 #include "state_outbox.h"
 #include "status/history.h"
 #include "watch/watch.h"
@@ -58,9 +59,10 @@ static json_t *outbox(const struct answer_source *source)
 		clock_text(since, summary.oldest_ns);
 	bool is_in_trouble = uploader_trouble(source->uploader, trouble);
 	bool has_s3 = config->s3.bucket != NULL;
-	return json_pack("{s:s, s:s, s:I, s:s?, s:s?}", "store", has_s3 ? "s3" : "local", "place",
+	double age_s = summary.entries > 0 ? (double)(clock_wall_ns() - summary.oldest_ns) / 1e9 : 0;
+	return json_pack("{s:s, s:s, s:I, s:s?, s:f, s:s?}", "store", has_s3 ? "s3" : "local", "place",
 	                 has_s3 ? config->s3.bucket : config->backup.dir, "owed", (json_int_t)summary.entries,
-	                 "oldest", since[0] != '\0' ? since : NULL, "trouble",
+	                 "oldest", since[0] != '\0' ? since : NULL, "oldest_seconds", age_s, "trouble",
 	                 is_in_trouble ? trouble : NULL);
 }
 
@@ -97,6 +99,16 @@ static json_t *status(const struct answer_source *source)
 	                          is_running ? worker_status(source->worker) : json_null(), "datasets",
 	                          datasets, "outbox", outbox(source), "fetches", fetches(source->config),
 	                          "state", "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
+}
+
+static json_t *metrics(const struct answer_source *source)
+{
+	if (source->metrics == NULL)
+		return failure("there are figures only while the daemon runs");
+	json_t *lines = status(source);
+	CLEANUP_FREE char *page = exposition_page(source->metrics, json_array_get(lines, 0));
+	json_decref(lines);
+	return array_of(json_pack("{s:s}", "metrics", page));
 }
 
 static json_t *history(const struct answer_source *source, const char *filter)
@@ -265,6 +277,8 @@ json_t *answer_request(const struct answer_source *source, const json_t *request
 		return failure("no command");
 	if (strcmp(command, "status") == 0)
 		return status(source);
+	if (strcmp(command, "metrics") == 0)
+		return metrics(source);
 	if (strcmp(command, "history") == 0)
 		return history(source, json_string_value(json_object_get(request, "filter")));
 	if (strcmp(command, "rejects") == 0)

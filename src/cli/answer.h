@@ -10,13 +10,15 @@
 
 /*
  * Answers to the commands that only look: given by the daemon over its control socket, or by the command
- * itself when no daemon runs. Requests are {"command": "status" | "history" | "explain", "filter", "file"}.
+ * itself when no daemon runs. Requests are {"command": "status" | "metrics" | "history" | "explain" | …,
+ * "filter", "file"}.
  */
 struct answer_source {
 	const struct config *config;
 	const struct match_rules *rules;
-	struct state *state;   /* NULL: there is none yet */
-	struct worker *worker; /* NULL: no daemon */
+	struct state *state;       /* NULL: there is none yet */
+	struct worker *worker;     /* NULL: no daemon */
+	struct metrics *metrics;   /* NULL: no daemon */
 	struct uploader *uploader; /* NULL: no daemon, or nothing is kept for a store */
 };
 

@@ -6,21 +6,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/answer.h"
 #include "cli/command.h"
-#include "cli/journal.h"
-#include "cli/uploader.h"
-#include "cli/task.h"
-#include "cli/worker.h"
-#include "status/control.h"
-#include "watch/watch.h"
+#include "cli/daemon_request.h"
+#include "cli/exposition.h"
 
 /* Within this the worker leaves by itself; a batch in the hands of the sink may take longer, and is judged by
  * the next start whatever becomes of it. */
@@ -32,23 +26,8 @@ enum { LOOP_STOP = 1, LOOP_RELOAD = 2 };
 /* Between two notifications of what was done last: sending one waits for its listener. */
 static const uint64_t STATUS_INTERVAL_USEC = 1000000;
 
-struct daemon {
-	const struct options *options;
-	struct config *config;
-	struct config *next_config; /* to go on with after LOOP_RELOAD, if it can be opened */
-	struct app app;
-	struct worker *worker;
-	struct uploader *uploader; /* NULL: nothing is kept for a store */
-	struct watch *watch;
-	struct control *control;
-	struct journal journal;
-	sd_event *event;
-	sd_event_source *watch_timer;
-	sd_event_source *status_timer;
-	char status[2 * ERROR_MESSAGE_MAX]; /* to be sent when status_timer fires */
-	char watch_complaint[ERROR_MESSAGE_MAX];
-	uint64_t last_heartbeat;
-};
+/* Between two pages of figures in the configured file. */
+static const uint64_t METRICS_INTERVAL_USEC = 15000000;
 
 static void arm_watch_timer(struct daemon *daemon)
 {
@@ -188,63 +167,22 @@ static void on_released(void *context, const char *path, int64_t delay_ns)
 	arm_watch_timer(daemon);
 }
 
-static void take_client_file(struct daemon *daemon, uint64_t client, const json_t *request, int fd)
-{
-	struct worker_job job = {
-	    .path = json_string_value(json_object_get(request, "file")),
-	    .dataset = json_string_value(json_object_get(request, "dataset")),
-	    .client = client,
-	    .fd = fd,
-	    .dry_run = json_is_true(json_object_get(request, "dry_run")),
-	};
-	if (job.path != NULL && fd >= 0 && worker_submit(daemon->worker, &job) == RESULT_OK)
-		return;
-	if (fd >= 0 && job.path == NULL)
-		close(fd);
-	control_send(daemon->control, client,
-	             json_pack("{s:s}", "error", "ingest needs a file and its descriptor"));
-	control_finish(daemon->control, client);
-}
-
-static void take_task(struct daemon *daemon, uint64_t client, const json_t *request)
-{
-	struct worker_job job = {
-	    .path = task_subject(request), .client = client, .fd = -1, .request = request};
-	if (worker_submit(daemon->worker, &job) == RESULT_OK)
-		return;
-	control_send(daemon->control, client, json_pack("{s:s}", "error", "out of memory"));
-	control_finish(daemon->control, client);
-}
-
-static void on_request(void *context, uint64_t client, const json_t *request, int fd)
+static int on_metrics_timer(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct daemon *daemon = context;
-	const char *command = json_string_value(json_object_get(request, "command"));
-	if (command != NULL && strcmp(command, "ingest") == 0) {
-		take_client_file(daemon, client, request, fd);
-		return;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (task_is_one(request)) {
-		take_task(daemon, client, request);
-		return;
-	}
-	struct match_rules rules = app_match_rules(&daemon->app);
-	struct answer_source source = {
-	    .config = daemon->config,
-	    .rules = &rules,
-	    .state = worker_lock_state(daemon->worker),
-	    .worker = daemon->worker,
-	    .uploader = daemon->uploader,
-	};
-	json_t *lines = answer_request(&source, request);
-	worker_unlock_state(daemon->worker);
-	size_t index;
-	json_t *line;
-	json_array_foreach(lines, index, line) control_send(daemon->control, client, json_incref(line));
+	struct error error = {0};
+	json_t *request = json_pack("{s:s}", "command", "status");
+	json_t *lines = request != NULL ? daemon_request_answer(daemon, request) : NULL;
+	bool is_written = exposition_write(daemon->metrics, json_array_get(lines, 0), daemon->config->metrics,
+	                                   &error) == RESULT_OK;
+	if (!is_written && daemon->metrics_were_written)
+		log_error(&error);
+	daemon->metrics_were_written = is_written;
 	json_decref(lines);
-	control_finish(daemon->control, client);
+	json_decref(request);
+	sd_event_source_set_time(source, usec + METRICS_INTERVAL_USEC);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
 }
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
@@ -317,6 +255,9 @@ static bool add_sources(struct daemon *daemon)
 	       sd_event_add_time(event, &daemon->status_timer, CLOCK_MONOTONIC, UINT64_MAX, 0,
 	                         on_status_timer, daemon) >= 0 &&
 	       sd_event_source_set_enabled(daemon->status_timer, SD_EVENT_OFF) >= 0 &&
+	       (daemon->config->metrics == NULL ||
+	        sd_event_add_time(event, &daemon->metrics_timer, CLOCK_MONOTONIC, now, 0, on_metrics_timer,
+	                          daemon) >= 0) &&
 	       (sd_watchdog_enabled(0, &interval) <= 0 ||
 	        sd_event_add_time(event, NULL, CLOCK_MONOTONIC, now, 0, on_watchdog, daemon) >= 0);
 }
@@ -349,12 +290,12 @@ static enum result open_parts(struct daemon *daemon, struct error *error)
 	if (result == RESULT_OK && sd_event_new(&daemon->event) < 0)
 		result = error_set(error, RESULT_NO_MEMORY, "cannot make the event loop");
 	if (result == RESULT_OK)
-		result = worker_start(&daemon->worker, &daemon->app, &callbacks, error);
+		result = worker_start(&daemon->worker, &daemon->app, &callbacks, daemon->metrics, error);
 	if (result == RESULT_OK)
 		result = open_uploader(daemon, error);
 	if (result == RESULT_OK)
 		result = control_open(&daemon->control, daemon->event, daemon->config->socket_path,
-		                      on_request, daemon, error);
+		                      daemon_request_take, daemon, error);
 	if (result == RESULT_OK && !add_sources(daemon))
 		result = error_set(error, RESULT_NO_MEMORY, "cannot watch what the event loop must watch");
 	return result;
@@ -396,6 +337,7 @@ static void close_parts(struct daemon *daemon, bool goes_on)
 	watch_close(daemon->watch);
 	sd_event_source_unref(daemon->watch_timer);
 	sd_event_source_unref(daemon->status_timer);
+	sd_event_source_unref(daemon->metrics_timer);
 	sd_event_unref(daemon->event);
 	app_close(&daemon->app);
 	daemon->uploader = NULL;
@@ -403,6 +345,7 @@ static void close_parts(struct daemon *daemon, bool goes_on)
 	daemon->watch = NULL;
 	daemon->watch_timer = NULL;
 	daemon->status_timer = NULL;
+	daemon->metrics_timer = NULL;
 	daemon->event = NULL;
 }
 
@@ -454,10 +397,14 @@ static void block_signals(void)
 
 static enum result run(const struct options *options, int *exit_status, struct error *error)
 {
-	struct daemon daemon = {.options = options};
+	struct daemon daemon = {.options = options, .metrics_were_written = true};
 	enum result result = config_load(&daemon.config, &options->config, error);
-	if (result != RESULT_OK)
+	if (result == RESULT_OK)
+		result = metrics_open(&daemon.metrics, error);
+	if (result != RESULT_OK) {
+		config_free(daemon.config);
 		return result;
+	}
 	log_open(false);
 	block_signals();
 	int how = LOOP_RELOAD;
@@ -468,6 +415,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	config_free(daemon.config);
 	config_free(daemon.next_config);
 	journal_free(&daemon.journal);
+	metrics_close(daemon.metrics);
 	*exit_status = 0;
 	return result;
 }

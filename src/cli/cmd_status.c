@@ -102,9 +102,15 @@ static bool is_healthy(const json_t *status)
 static enum result run(const struct options *options, int *exit_status, struct error *error)
 {
 	json_t *lines;
-	enum result result = query_run(options, json_pack("{s:s}", "command", "status"), &lines, error);
+	const char *command = options->metrics ? "metrics" : "status";
+	enum result result = query_run(options, json_pack("{s:s}", "command", command), &lines, error);
 	if (result != RESULT_OK)
 		return result;
+	if (options->metrics) {
+		fputs(text_of(json_array_get(lines, 0), "metrics", ""), stdout);
+		json_decref(lines);
+		return RESULT_OK;
+	}
 	*exit_status = options->check && !is_healthy(json_array_get(lines, 0)) ? 1 : 0;
 	if (options->json)
 		query_print_json(lines);
@@ -116,9 +122,10 @@ static enum result run(const struct options *options, int *exit_status, struct e
 
 const struct command cmd_status = {
     .name = "status",
-    .arguments = "[--json] [--check]",
+    .arguments = "[--json] [--check] [--metrics]",
     .summary = "what it is doing now, and what it remembers",
-    .details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n",
-    .flags = OPTIONS_JSON | OPTIONS_CHECK,
+    .details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n"
+	       "  --metrics the daemon's figures in Prometheus' text format\n",
+    .flags = OPTIONS_JSON | OPTIONS_CHECK | OPTIONS_METRICS,
     .run = run,
 };

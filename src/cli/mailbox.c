@@ -85,6 +85,7 @@ void mailbox_put_job(struct mailbox *mailbox, struct mailbox_job *job)
 {
 	pthread_mutex_lock(&mailbox->mutex);
 	job->ticket = ++mailbox->last_ticket;
+	job->put_ns = clock_monotonic_ns();
 	TAILQ_INSERT_TAIL(&mailbox->jobs, job, link);
 	mailbox->job_count++;
 	pthread_cond_signal(&mailbox->changed);
@@ -147,6 +148,19 @@ size_t mailbox_job_count(struct mailbox *mailbox)
 	size_t count = mailbox->job_count;
 	pthread_mutex_unlock(&mailbox->mutex);
 	return count;
+}
+
+int64_t mailbox_oldest_age_ns(struct mailbox *mailbox)
+{
+	int64_t oldest_ns = INT64_MAX;
+	struct mailbox_job *job;
+	pthread_mutex_lock(&mailbox->mutex);
+	TAILQ_FOREACH (job, &mailbox->jobs, link) {
+		if (job->client == 0 && job->put_ns < oldest_ns)
+			oldest_ns = job->put_ns;
+	}
+	pthread_mutex_unlock(&mailbox->mutex);
+	return oldest_ns == INT64_MAX ? 0 : clock_monotonic_ns() - oldest_ns;
 }
 
 bool mailbox_is_waited_at(struct mailbox *mailbox)

@@ -16,6 +16,7 @@ struct mailbox;
 struct mailbox_job {
 	TAILQ_ENTRY(mailbox_job) link;
 	uint64_t ticket;
+	int64_t put_ns; /* clock_monotonic_ns() when it came */
 	char *path;
 	char *dataset;   /* NULL: by the member's name */
 	uint64_t client; /* of the control socket; 0: a file of the drop directory */
@@ -62,6 +63,8 @@ struct mailbox_job *mailbox_take_job(struct mailbox *mailbox, bool only_clients,
 void mailbox_wake(struct mailbox *mailbox);
 
 size_t mailbox_job_count(struct mailbox *mailbox);
+/* Age of the job of the drop directory that has waited longest; 0 without any. */
+int64_t mailbox_oldest_age_ns(struct mailbox *mailbox);
 bool mailbox_is_waited_at(struct mailbox *mailbox); /* the worker has nothing to do */
 
 /* Queues an event with a copy of `path` (which may be NULL); takes over event.json. An event that finds no

@@ -14,6 +14,7 @@ enum {
 	LONG_CHECK,
 	LONG_DUE,
 	LONG_STORE,
+	LONG_METRICS,
 	LONG_REFEED,
 	LONG_HELP,
 	LONG_VERSION
@@ -28,6 +29,7 @@ static const struct option LONG_OPTIONS[] = {
     {"check", no_argument, NULL, LONG_CHECK},
     {"due", no_argument, NULL, LONG_DUE},
     {"store", no_argument, NULL, LONG_STORE},
+    {"metrics", no_argument, NULL, LONG_METRICS},
     {"refeed", no_argument, NULL, LONG_REFEED},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -88,6 +90,10 @@ static enum result take(struct options *options, int letter, struct error *error
 	case LONG_STORE:
 		options->store = true;
 		options->given |= OPTIONS_STORE;
+		return RESULT_OK;
+	case LONG_METRICS:
+		options->metrics = true;
+		options->given |= OPTIONS_METRICS;
 		return RESULT_OK;
 	case LONG_HELP:
 		options->help = true;

@@ -16,6 +16,7 @@ enum {
 	OPTIONS_REFEED = 1 << 5,
 	OPTIONS_DUE = 1 << 6,
 	OPTIONS_STORE = 1 << 7,
+	OPTIONS_METRICS = 1 << 8,
 };
 
 /* The command line, as given. Strings are argv's. */
@@ -29,6 +30,7 @@ struct options {
 	bool refeed;
 	bool due;
 	bool store;
+	bool metrics;
 	bool help;
 	bool version;
 	unsigned given;      /* OPTIONS_* that occurred */

@@ -22,16 +22,21 @@ static json_t *quoted(const char *text)
 	return string;
 }
 
+const char *report_status_text(enum ingest_status status)
+{
+	static const char *const texts[] = {
+	    [INGEST_DONE] = "done", [INGEST_REJECTED] = "rejected", [INGEST_FAILED] = "failed"};
+	return texts[status];
+}
+
 json_t *report_json(const struct ingest_report *report)
 {
-	static const char *const statuses[] = {
-	    [INGEST_DONE] = "done", [INGEST_REJECTED] = "rejected", [INGEST_FAILED] = "failed"};
 	char id[ID_TEXT_MAX];
 	id_text(id, report->delivery);
 	json_t *object =
 	    json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:s, s:I, s:I}", "delivery", id, "file",
 	              quoted(report->file), "member", quoted(report->member), "dataset", report->dataset,
-	              "table", report->table, "status", statuses[report->status], "bytes",
+	              "table", report->table, "status", report_status_text(report->status), "bytes",
 	              (json_int_t)report->bytes, "bytes_skipped", (json_int_t)report->bytes_skipped);
 	if (object == NULL || !history_add_counts(object, &report->counts) ||
 	    json_object_set_new(object, "seconds", json_real(report->seconds)) != 0 ||

@@ -8,6 +8,9 @@
 
 /* What became of a member, as JSON (the line of `ingest --json`) and as a line for people. */
 
+/* "done", "rejected" or "failed". */
+const char *report_status_text(enum ingest_status status);
+
 /* New references; NULL without memory. */
 json_t *report_json(const struct ingest_report *report);
 json_t *report_failure_json(const char *file, const struct error *error);

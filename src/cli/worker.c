@@ -121,13 +121,14 @@ static void release(struct worker *worker)
 }
 
 enum result worker_start(struct worker **out, struct app *app, const struct worker_callbacks *callbacks,
-                         struct error *error)
+                         struct metrics *metrics, struct error *error)
 {
 	struct worker *worker = calloc(1, sizeof *worker);
 	if (worker == NULL)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	worker->app = app;
 	worker->callbacks = *callbacks;
+	worker->metrics = metrics;
 	TAILQ_INIT(&worker->taken);
 	worker->housekeeping_ns = clock_monotonic_ns();
 	pthread_mutex_init(&worker->mutex, NULL);
@@ -238,7 +239,8 @@ json_t *worker_status(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->mutex);
 	json_t *status =
-	    json_pack("{s:I, s:O?, s:I}", "queue", (json_int_t)mailbox_job_count(worker->mailbox), "progress",
+	    json_pack("{s:I, s:f, s:O?, s:I}", "queue", (json_int_t)mailbox_job_count(worker->mailbox),
+	              "oldest_seconds", (double)mailbox_oldest_age_ns(worker->mailbox) / 1e9, "progress",
 	              worker->progress, "refused", (json_int_t)refusals_count(worker->refusals));
 	pthread_mutex_unlock(&worker->mutex);
 	if (status != NULL && !trouble_describe(worker->trouble, status)) {

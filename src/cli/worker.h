@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/app.h"
+#include "status/metrics.h"
 
 /*
  * The thread that does the daemon's work: one engine, fed from a queue. Files of the drop directory stay
@@ -41,9 +42,10 @@ struct worker_callbacks {
 	void *context;
 };
 
-/* Starts the thread over an open app, which is the worker's until worker_free(). */
+/* Starts the thread over an open app, which is the worker's until worker_free(). It counts into `metrics`, which
+ * must outlive it. */
 enum result worker_start(struct worker **out, struct app *app, const struct worker_callbacks *callbacks,
-                         struct error *error) WARN_UNUSED;
+                         struct metrics *metrics, struct error *error) WARN_UNUSED;
 
 enum result worker_submit(struct worker *worker, const struct worker_job *job) WARN_UNUSED;
 
@@ -58,7 +60,7 @@ void worker_free(struct worker *worker); /* only after worker_stop() said true; 
 /* Grows whenever the thread gets on with something, or has nothing to do. */
 uint64_t worker_heartbeat(struct worker *worker);
 
-/* What it is doing, for `status`: {"queue", "progress" or null, "refused": how many files were not taken and
+/* What it is doing, for `status`: {"queue", "oldest_seconds", "progress" or null, "refused": how many files were not taken and
  * stay, and what trouble_describe() adds}. */
 json_t *worker_status(struct worker *worker);
 

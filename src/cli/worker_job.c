@@ -60,6 +60,19 @@ static void end_job(struct worker *worker, struct mailbox_job *job)
 	mailbox_free_job(job);
 }
 
+static void count_member(struct worker *worker, const struct ingest_report *report)
+{
+	struct metrics_member member = {
+	    .dataset = report->dataset,
+	    .status = report_status_text(report->status),
+	    .counts = report->counts,
+	    .bytes = report->bytes,
+	    .bytes_skipped = report->bytes_skipped,
+	    .ended_s = (double)clock_wall_ns() / 1e9,
+	};
+	metrics_add_member(worker->metrics, &member);
+}
+
 static void on_report(void *context, const struct ingest_report *report)
 {
 	struct worker *worker = context;
@@ -68,6 +81,8 @@ static void on_report(void *context, const struct ingest_report *report)
 		return;
 	if (report->status != INGEST_DONE)
 		job->exit_status = 1;
+	if (!job->dry_run)
+		count_member(worker, report);
 	mailbox_post(worker->mailbox,
 	             (struct mailbox_event){
 			 .kind = MAILBOX_REPORTED, .client = job->client, .json = report_json(report)},
@@ -96,6 +111,12 @@ static void on_progress(void *context, const struct ingest_progress *progress)
 	set_progress(worker, json);
 }
 
+static void on_stored(void *context, double seconds)
+{
+	struct worker *worker = context;
+	metrics_add_batch(worker->metrics, seconds);
+}
+
 static struct ingest_options engine_options(struct worker *worker, bool dry_run)
 {
 	struct ingest_options options = app_ingest_options(worker->app);
@@ -103,6 +124,7 @@ static struct ingest_options engine_options(struct worker *worker, bool dry_run)
 	options.stop = &worker->stop;
 	options.report = on_report;
 	options.progress = on_progress;
+	options.stored = on_stored;
 	options.context = worker;
 	return options;
 }
@@ -154,6 +176,7 @@ static bool remember_refusal(struct worker *worker, const struct mailbox_job *jo
 static void refuse_job(struct worker *worker, struct mailbox_job *job, const struct error *error)
 {
 	int exit_status = error_exit_status(error->result);
+	metrics_add_error(worker->metrics, error->result);
 	job->exit_status = exit_status == 0 ? 1 : exit_status;
 	if (job->client != 0)
 		mailbox_post(worker->mailbox,
@@ -183,6 +206,7 @@ static void refuse_clients(struct worker *worker, const struct error *error)
 /* The sink or this machine is in trouble, whatever the file: wait, longer each time. */
 void worker_job_enter_trouble(struct worker *worker, const struct error *error)
 {
+	metrics_add_error(worker->metrics, error->result);
 	trouble_enter(worker->trouble, error);
 	refuse_clients(worker, error);
 	requeue_taken(worker);

@@ -16,6 +16,7 @@ struct worker {
 	struct app *app;
 	struct worker_callbacks callbacks;
 	pthread_t thread;
+	struct metrics *metrics;
 	struct mailbox *mailbox;
 	atomic_bool stop;
 	atomic_uint_fast64_t heartbeat;

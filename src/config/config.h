@@ -95,6 +95,7 @@ struct config {
 	enum config_sink sink;
 	enum config_unmatched unmatched;
 	enum config_on_done on_done;
+	const char *metrics; /* NULL: no such file */
 	int64_t settle_ns;
 	int64_t rescan_ns;
 	uint64_t memory;

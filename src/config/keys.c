@@ -51,6 +51,8 @@ const struct key keys_table[] = {
      .words = unmatched_words, STORED(unmatched)},
     {KEYS_ROOT, "on_done", KEY_WORD, "what becomes of a file that was taken", .initial = "archive",
      .words = on_done_words, STORED(on_done)},
+    {KEYS_ROOT, "metrics", KEY_STRING,
+     "file that the daemon's figures are written to, for Prometheus' textfile collector", STORED(metrics)},
     {KEYS_ROOT, "settle", KEY_DURATION, "how long a file must be unchanged before it is taken",
      .initial = "2s", RANGE("0", "1d"), STORED(settle_ns)},
     {KEYS_ROOT, "rescan", KEY_DURATION, "how often the watched directory is read whatever the kernel told",

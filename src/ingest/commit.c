@@ -122,8 +122,8 @@ static enum result keep_rows(const struct ingest *ingest, struct id batch_id, st
 	if (path == NULL || spool_rows_object(segment->object, dataset->name, &batch) != 0)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	segment->made_ns = batch.made_ns;
-	enum result result = segment_write(path, ingest->batch.unseen, ingest->batch.unseen_count,
-	                                   &segment->bytes, error);
+	enum result result =
+	    segment_write(path, ingest->batch.unseen, ingest->batch.unseen_count, &segment->bytes, error);
 	return result == RESULT_OK ? file_sync_directory(spool->directory, error) : result;
 }
 
@@ -260,6 +260,7 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 		struct id batch_id = id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
 		struct state_segment segment;
 		bool is_kept = ingest->options.spool.rows;
+		int64_t started = clock_monotonic_ns();
 		result = sync_rejects(ingest, error);
 		if (result == RESULT_OK && is_kept)
 			result = keep_rows(ingest, batch_id, &segment, error);
@@ -267,6 +268,9 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 			result = put_intent(ingest, batch_id, is_kept ? &segment : NULL, error);
 		if (result == RESULT_OK)
 			result = store(ingest, batch_id, error);
+		if (result == RESULT_OK && ingest->options.stored != NULL)
+			ingest->options.stored(ingest->options.context,
+			                       (double)(clock_monotonic_ns() - started) / 1e9);
 		if (result == RESULT_OK)
 			result = merge_runs(ingest, ingest->current, error);
 	}

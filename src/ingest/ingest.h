@@ -83,7 +83,9 @@ struct ingest_options {
 	const atomic_bool *stop; /* set: leave at the next record with RESULT_STOPPED */
 	void (*report)(void *context, const struct ingest_report *report);
 	void (*progress)(void *context, const struct ingest_progress *progress);
-	void *context; /* of report() and progress() */
+	/* A batch was stored, and how long that took from its intent on. NULL: nobody asks. */
+	void (*stored)(void *context, double seconds);
+	void *context; /* of the three */
 };
 
 /* Opens the engine and sweeps what a crash left beside the state. Options are copied, what they point to is

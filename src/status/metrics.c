@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "status/metrics.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ struct series {
 };
 
 struct metrics {
+	pthread_mutex_t mutex;
 	struct series *series; /* by dataset, in the order they were met */
 	uint64_t errors[KIND_COUNT];
 	uint64_t buckets[BUCKET_COUNT + 1]; /* the last: above all bounds */
@@ -52,8 +54,12 @@ struct metrics {
 
 enum result metrics_open(struct metrics **out, struct error *error)
 {
-	*out = calloc(1, sizeof **out);
-	return *out != NULL ? RESULT_OK : error_set(error, RESULT_NO_MEMORY, "out of memory");
+	struct metrics *metrics = calloc(1, sizeof *metrics);
+	if (metrics == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	pthread_mutex_init(&metrics->mutex, NULL);
+	*out = metrics;
+	return RESULT_OK;
 }
 
 void metrics_close(struct metrics *metrics)
@@ -65,6 +71,7 @@ void metrics_close(struct metrics *metrics)
 		free(series);
 		series = next;
 	}
+	pthread_mutex_destroy(&metrics->mutex);
 	free(metrics);
 }
 
@@ -95,11 +102,8 @@ static struct series *find_series(struct metrics *metrics, const char *dataset)
 	return *link;
 }
 
-void metrics_add_member(struct metrics *metrics, const struct metrics_member *member)
+static void add_member(struct series *series, const struct metrics_member *member)
 {
-	struct series *series = find_series(metrics, member->dataset != NULL ? member->dataset : "");
-	if (series == NULL)
-		return;
 	series->counts.rows += member->counts.rows;
 	series->counts.new += member->counts.new;
 	series->counts.updated += member->counts.updated;
@@ -115,19 +119,33 @@ void metrics_add_member(struct metrics *metrics, const struct metrics_member *me
 	}
 }
 
+void metrics_add_member(struct metrics *metrics, const struct metrics_member *member)
+{
+	pthread_mutex_lock(&metrics->mutex);
+	struct series *series = find_series(metrics, member->dataset != NULL ? member->dataset : "");
+	if (series != NULL)
+		add_member(series, member);
+	pthread_mutex_unlock(&metrics->mutex);
+}
+
 void metrics_add_batch(struct metrics *metrics, double seconds)
 {
 	size_t bucket = 0;
 	while (bucket < BUCKET_COUNT && seconds > BUCKETS[bucket])
 		bucket++;
+	pthread_mutex_lock(&metrics->mutex);
 	metrics->buckets[bucket]++;
 	metrics->batch_seconds += seconds;
+	pthread_mutex_unlock(&metrics->mutex);
 }
 
 void metrics_add_error(struct metrics *metrics, enum result kind)
 {
-	if ((size_t)kind < KIND_COUNT && KINDS[kind] != NULL)
-		metrics->errors[kind]++;
+	if ((size_t)kind >= KIND_COUNT)
+		return;
+	pthread_mutex_lock(&metrics->mutex);
+	metrics->errors[kind]++;
+	pthread_mutex_unlock(&metrics->mutex);
 }
 
 static void write_head(FILE *out, const char *name, const char *type, const char *help)
@@ -222,12 +240,8 @@ static void write_gauge(FILE *out, const char *name, const char *help, double va
 	fprintf(out, "rowsieve_%s %.17g\n", name, value);
 }
 
-void metrics_write(const struct metrics *metrics, const struct metrics_gauges *gauges, FILE *out)
+static void write_gauges(const struct metrics_gauges *gauges, FILE *out)
 {
-	write_rows(metrics, out);
-	write_members(metrics, out);
-	write_batches(metrics, out);
-	write_errors(metrics, out);
 	write_gauge(out, "queue_files", "Files waiting in the drop directory.", (double)gauges->queue);
 	write_gauge(out, "oldest_waiting_seconds", "Age of the oldest file waiting.", gauges->oldest_s);
 	write_gauge(out, "refused_files", "Files that stay in the drop directory, with a reason.",
@@ -242,4 +256,15 @@ void metrics_write(const struct metrics *metrics, const struct metrics_gauges *g
 	write_gauge(out, "state_file_bytes", "Bytes of the state's file.", (double)gauges->state_file);
 	write_head(out, "build_info", "gauge", "1, with the version.");
 	fprintf(out, "rowsieve_build_info{version=\"" ROWSIEVE_VERSION "\"} 1\n");
+}
+
+void metrics_write(struct metrics *metrics, const struct metrics_gauges *gauges, FILE *out)
+{
+	pthread_mutex_lock(&metrics->mutex);
+	write_rows(metrics, out);
+	write_members(metrics, out);
+	write_batches(metrics, out);
+	write_errors(metrics, out);
+	pthread_mutex_unlock(&metrics->mutex);
+	write_gauges(gauges, out);
 }

@@ -11,7 +11,7 @@
 
 /*
  * Figures for a monitoring system, in Prometheus' text format: counters since the start of the program, and
- * gauges as they are now. One thread at a time.
+ * gauges as they are now. Safe from every thread.
  */
 struct metrics;
 
@@ -50,6 +50,6 @@ struct metrics_gauges {
 };
 
 /* Prints everything; whether it could be written, the stream knows. */
-void metrics_write(const struct metrics *metrics, const struct metrics_gauges *gauges, FILE *out);
+void metrics_write(struct metrics *metrics, const struct metrics_gauges *gauges, FILE *out);
 
 #endif
