@@ -57,6 +57,9 @@ static enum result describe_table(const struct member_input *input, struct schem
 	if (dataset->schema->count > 0)
 		return RESULT_OK;
 	enum result result = sink->interface->inspect(sink, table, &presence, error);
+	/* A dry run makes no connection; what it can see through one that is there, it uses. */
+	if (result != RESULT_OK && input->ingest->options.dry_run)
+		return RESULT_OK;
 	if (result != RESULT_OK || !presence.has_table)
 		return result;
 	return sink->interface->describe(sink, table, present, error);

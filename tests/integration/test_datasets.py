@@ -338,6 +338,11 @@ class TablesOfOthers(DatasetCase):
         report = self.take(f"{self.HEADER}\n0,Pune,29-Oct-14,Gold,much\n1,Pune,1-Feb-15,Gold,7\n", dataset="cards")
         self.assert_counts(report, new=1, rejected=1)
 
+    def test_a_dry_run_of_a_new_dataset_counts_without_a_sink(self):
+        path = self.write("d.csv", "a,b\n1,x\n1,x\n2,y\n")
+        self.assert_counts(self.ingest(path, dataset="fresh", options=["--dry-run"])[0], rows=3, new=2, duplicate=1)
+        self.assertEqual(self.table_size("fresh"), 0)
+
     def test_a_column_that_it_lacks_is_said(self):
         self.make(self.CREATE)
         path = self.write("d.csv", f"{self.HEADER},Gender\n0,Pune,29-Oct-14,Gold,7,F\n")
