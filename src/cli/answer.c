@@ -14,6 +14,7 @@
 #include "cli/exposition.h"
 #include "fetch/logbook.h"
 #include "state_outbox.h"
+#include "status/freshness.h"
 #include "status/history.h"
 #include "watch/watch.h"
 
@@ -72,6 +73,23 @@ static json_t *fetches(const struct config *config)
 	return directory != NULL ? logbook_summaries(directory) : NULL;
 }
 
+/* Datasets that had no delivery for longer than they may. */
+static json_t *overdue(const struct answer_source *source)
+{
+	const struct config *config = source->config;
+	struct freshness_wish *wishes = calloc(config->dataset_count + 1, sizeof *wishes);
+	struct state_txn *txn = source->state != NULL ? state_txn_begin_read(source->state) : NULL;
+	json_t *overdue = NULL;
+	for (size_t i = 0; wishes != NULL && i < config->dataset_count; i++)
+		wishes[i] =
+		    (struct freshness_wish){config->datasets[i].name, config->datasets[i].stale_after_ns};
+	if (wishes != NULL && txn != NULL)
+		overdue = freshness_overdue(txn, wishes, config->dataset_count, clock_wall_ns());
+	state_txn_abort(txn);
+	free(wishes);
+	return overdue != NULL ? overdue : json_array();
+}
+
 static json_t *status(const struct answer_source *source)
 {
 	json_t *datasets = json_array();
@@ -92,13 +110,13 @@ static json_t *status(const struct answer_source *source)
 		}
 	}
 	bool is_running = source->worker != NULL;
-	return array_of(json_pack("{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "running",
-	                          is_running, "pid", is_running ? json_integer(getpid()) : json_null(),
-	                          "data", source->config->data, "sink",
-	                          source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
-	                          is_running ? worker_status(source->worker) : json_null(), "datasets",
-	                          datasets, "outbox", outbox(source), "fetches", fetches(source->config),
-	                          "state", "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
+	return array_of(json_pack(
+	    "{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
+	    is_running ? json_integer(getpid()) : json_null(), "data", source->config->data, "sink",
+	    source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
+	    is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "outbox",
+	    outbox(source), "fetches", fetches(source->config), "overdue", overdue(source), "state",
+	    "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
 }
 
 static json_t *metrics(const struct answer_source *source)

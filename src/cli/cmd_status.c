@@ -64,6 +64,15 @@ static void print_fetches(const json_t *fetches)
 	}
 }
 
+static void print_overdue(const json_t *overdue)
+{
+	size_t index;
+	json_t *dataset;
+	json_array_foreach(overdue, index, dataset)
+	    printf("overdue   %s: no delivery for %.1f hours\n", text_of(dataset, "dataset", ""),
+	           json_real_value(json_object_get(dataset, "stale_after_seconds")) / 3600);
+}
+
 static void print_status(const json_t *status)
 {
 	print_worker(status);
@@ -72,6 +81,7 @@ static void print_status(const json_t *status)
 	printf("state     %.1f MB in use\n", (double)number_of(state, "used_bytes") / 1e6);
 	print_outbox(json_object_get(status, "outbox"));
 	print_fetches(json_object_get(status, "fetches"));
+	print_overdue(json_object_get(status, "overdue"));
 	const json_t *datasets = json_object_get(status, "datasets");
 	if (json_array_size(datasets) == 0)
 		return;
@@ -89,14 +99,16 @@ static void print_status(const json_t *status)
 	}
 }
 
-/* For monitoring: the daemon runs, and nothing keeps it from its work, or the store from taking its own. */
+/* For monitoring: the daemon runs, nothing keeps it from its work or the store from taking its own, and every dataset
+ * has had its deliveries. */
 static bool is_healthy(const json_t *status)
 {
 	const json_t *worker = json_object_get(status, "worker");
 	const json_t *outbox = json_object_get(status, "outbox");
 	return json_is_true(json_object_get(status, "running")) &&
 	       !json_is_string(json_object_get(worker, "trouble")) &&
-	       !json_is_string(json_object_get(outbox, "trouble"));
+	       !json_is_string(json_object_get(outbox, "trouble")) &&
+	       json_array_size(json_object_get(status, "overdue")) == 0;
 }
 
 static enum result run(const struct options *options, int *exit_status, struct error *error)
@@ -124,7 +136,9 @@ const struct command cmd_status = {
     .name = "status",
     .arguments = "[--json] [--check] [--metrics]",
     .summary = "what it is doing now, and what it remembers",
-    .details = "  --check   exit status 1 unless the daemon runs and nothing keeps it from its work\n"
+    .details = "  --check   exit status 1 unless the daemon runs, nothing keeps it from its work, and no "
+               "dataset is\n"
+	       "            without a delivery for longer than its stale_after\n"
 	       "  --metrics the daemon's figures in Prometheus' text format\n",
     .flags = OPTIONS_JSON | OPTIONS_CHECK | OPTIONS_METRICS,
     .run = run,

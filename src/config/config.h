@@ -72,6 +72,7 @@ struct config_dataset {
 	struct config_dialect dialect;
 	struct schema_spec schema;
 	enum config_on_change on_change;
+	int64_t stale_after_ns; /* 0: never */
 };
 
 /* What is to be fetched, as it is written: fetch/handle.h. */

@@ -8,6 +8,7 @@
 #include "config/dataset_identity.h"
 #include "config/dataset_rules.h"
 #include "config/reader.h"
+#include "config/unit.h"
 #include "schema/zone.h"
 
 static enum result read_strings(const char *const **out, size_t *count, cfg_t *section, const char *name)
@@ -147,6 +148,10 @@ static enum result read_dataset(struct config_dataset *dataset, cfg_t *section, 
 		return reader_fault(section, error,
 		                    "dataset '%s' cannot have table '%s': the name is reserved",
 		                    dataset->name, dataset->table);
+	const char *stale_after = cfg_getstr(section, "stale_after");
+	uint64_t stale_after_ns = 0;
+	if (stale_after != NULL && unit_duration(&stale_after_ns, stale_after))
+		dataset->stale_after_ns = (int64_t)stale_after_ns;
 	enum result result = read_strings(&dataset->files, &dataset->file_count, section, "files");
 	if (result == RESULT_OK)
 		result = read_columns(&dataset->schema, section, error);

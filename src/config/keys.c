@@ -131,7 +131,8 @@ const struct key keys_table[] = {
      .initial = "https://www.kaggle.com", STORED(kaggle.endpoint)},
     {"kaggle", "ca", KEY_STRING, "PEM file of the authorities; the system's unless set", STORED(kaggle.ca)},
 
-    {"fetch", "source", KEY_STRING, "what is fetched, as kaggle:owner/slug; kaggle:owner/slug/3 stays at version 3", .size = 0},
+    {"fetch", "source", KEY_STRING,
+     "what is fetched, as kaggle:owner/slug; kaggle:owner/slug/3 stays at version 3", .size = 0},
     {"fetch", "file", KEY_STRING, "one file of the data set; all of it, as an archive, unless set",
      .size = 0},
     {"fetch", "every", KEY_DURATION, "how often fetch --due asks for a newer version", .initial = "6h",
@@ -139,6 +140,9 @@ const struct key keys_table[] = {
 
     {"dataset", "files", KEY_STRINGS, "patterns for the base names of its members", .size = 0},
     {"dataset", "table", KEY_NAME, "the dataset's name unless set", .size = 0},
+    {"dataset", "stale_after", KEY_DURATION,
+     "how long it may be without a delivery before status --check complains; never unless set",
+     RANGE("1ms", "100y"), .size = 0},
     {"dataset", "key", KEY_STRINGS,
      "columns that name a row, as in the header or in the table: one row of each key, the last one delivered",
      .size = 0},

@@ -335,3 +335,26 @@ class Notifications(RunCase):
         daemon = self.daemon()
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: daemon.notifies(b"STOPPING=1"), "the end was announced")
+
+
+class Freshness(RunCase):
+    """`status --check` complains of a dataset that had no delivery for longer than it may."""
+
+    def test_a_dataset_is_overdue_until_its_delivery_has_come(self):
+        self.configure('dataset "x" {\n\tfiles = { "x*.csv" }\n\tstale_after = "1h"\n}\ndataset "y" {\n\tfiles = { "y*.csv" }\n}\n')
+        self.daemon()
+        done = self.rowsieve("status", "--check", status=EXIT_DELIVERY)
+        self.assertIn("overdue   x", done.stdout)
+        self.wait_taken(self.deliver("y.csv", "a\n1\n"))
+        self.rowsieve("status", "--check", status=EXIT_DELIVERY)
+        self.wait_taken(self.deliver("x.csv", "a\n1\n"))
+        done = self.rowsieve("status", "--check")
+        self.assertNotIn("overdue", done.stdout)
+
+    def test_an_old_delivery_does_not_count(self):
+        self.configure('dataset "x" {\n\tfiles = { "x*.csv" }\n\tstale_after = "1ms"\n}\n')
+        self.daemon()
+        self.wait_taken(self.deliver("x.csv", "a\n1\n"))
+        self.running.wait_until(
+            lambda: parse_objects(self.rowsieve("status", "--json").stdout)[0]["overdue"], "the delivery was too old"
+        )
