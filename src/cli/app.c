@@ -14,7 +14,7 @@
 #include "sink/mysql_sink.h"
 #include "sink/sqlite_sink.h"
 #include "store/local.h"
-#include "store/s3.h"
+#include "store/module.h"
 
 /* A daemon that reloads, or a command that only looks, lets go of the state within this. */
 static const int64_t HELD_PATIENCE_NS = 2000000000;
@@ -215,7 +215,8 @@ enum result app_make_store(const struct config *config, const atomic_bool *stop,
 	    .sse = config->s3.sse,
 	    .stop = stop,
 	};
-	return s3_open(out, &options, error);
+	bool is_v2 = config->s3.signature == CONFIG_SIGNATURE_V2;
+	return is_v2 ? module_open_v2(out, &options, error) : s3_open(out, &options, error);
 }
 
 static uint64_t lesser(uint64_t a, uint64_t b)

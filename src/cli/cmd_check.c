@@ -52,6 +52,34 @@ static void check_sink(struct checks *checks, const struct config *config)
 	app_close(&app);
 }
 
+static enum result ignore_object(void *context, const struct store_object *object, struct error *error)
+{
+	(void)context;
+	(void)object;
+	(void)error;
+	return RESULT_OK;
+}
+
+/* Asks for objects that cannot be: keys, bucket, region, certificate and clock must be right for the answer. */
+static void check_store(struct checks *checks, const struct config *config)
+{
+	static const atomic_bool never;
+	struct store *store;
+	struct error error = {0};
+	if (app_spool_options(config).directory == NULL)
+		return;
+	enum result result = app_make_store(config, &never, &store, &error);
+	if (result == RESULT_OK) {
+		result = store->interface->list(store, "rowsieve-check/", ignore_object, NULL, &error);
+		store->interface->close(store);
+	}
+	char message[ERROR_MESSAGE_MAX];
+	bool has_s3 = config->s3.bucket != NULL;
+	snprintf(message, sizeof message, "%s '%s'", has_s3 ? "s3, bucket" : "directory",
+	         has_s3 ? config->s3.bucket : config->backup.dir);
+	checks_add(checks, "store", result, &error, message);
+}
+
 static void check_state(struct checks *checks, const struct config *config)
 {
 	struct error error = {0};
@@ -105,6 +133,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	checks_machine(&checks, config);
 	check_state(&checks, config);
 	check_sink(&checks, config);
+	check_store(&checks, config);
 	if (options->json)
 		query_print_json(checks.lines);
 	else
