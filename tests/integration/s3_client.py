@@ -20,7 +20,7 @@ class S3Client:
         self.secret_key = secret_key
         self.region = region
 
-    def request(self, method, path, query=None, body=b""):
+    def request(self, method, path, query=None, body=b"", headers=None):
         """(status, headers, body); path is /bucket or /bucket/key."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         host = f"127.0.0.1:{self.port}"
@@ -29,8 +29,8 @@ class S3Client:
         pairs = sorted((query or {}).items())
         query_text = "&".join(f"{urllib.parse.quote(k, safe='-._~')}={urllib.parse.quote(str(v), safe='-._~')}" for k, v in pairs)
         signed = "host;x-amz-content-sha256;x-amz-date"
-        headers = f"host:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{stamp}\n"
-        canonical = "\n".join((method, path, query_text, headers, signed, payload))
+        signed_headers = f"host:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{stamp}\n"
+        canonical = "\n".join((method, path, query_text, signed_headers, signed, payload))
         scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         key = ("AWS4" + self.secret_key).encode()
@@ -43,7 +43,7 @@ class S3Client:
                 method,
                 path + ("?" + query_text if query_text else ""),
                 body,
-                {"x-amz-date": stamp, "x-amz-content-sha256": payload, "Authorization": authorization},
+                {"x-amz-date": stamp, "x-amz-content-sha256": payload, "Authorization": authorization, **(headers or {})},
             )
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
@@ -61,6 +61,10 @@ class S3Client:
 
     def get(self, bucket, key):
         return self.expect("GET", f"/{bucket}/{key}")[1]
+
+    def get_range(self, bucket, key, offset, count):
+        headers = {"Range": f"bytes={offset}-{offset + count - 1}"}
+        return self.expect("GET", f"/{bucket}/{key}", headers=headers)[1]
 
     def delete(self, bucket, key):
         self.expect("DELETE", f"/{bucket}/{key}")
