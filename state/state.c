@@ -16,6 +16,7 @@
 #include "state_internal.h"
 #include "state_manifest.h"
 #include "state_rebuild.h"
+#include "state_space.h"
 
 enum { FORMAT = 1, MAX_READERS = 256, MAP_UNIT = 1 << 20 };
 
@@ -355,41 +356,14 @@ const uint8_t *state_secret(const struct state *state)
 	return state->secret;
 }
 
-static uint64_t stat_pages(const MDB_stat *stat)
-{
-	return (uint64_t)stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
-}
-
-/* Pages of all tables; free pages, which LMDB will use again, are not counted. */
-static enum state_result count_pages(struct state_txn *txn, uint64_t *bytes)
-{
-	enum { META_PAGES = 2 };
-	MDB_stat stat;
-	uint64_t pages = META_PAGES;
-	enum state_result result = state_txn_check(txn);
-	for (enum state_table table = 0; table < STATE_TABLE_COUNT && result == STATE_OK; table++) {
-		int code = mdb_stat(txn->handle, txn->state->tables[table], &stat);
-		if (code != 0)
-			result = state_txn_fail_table(txn, code, "examine", table);
-		else
-			pages += stat_pages(&stat);
-	}
-	if (result == STATE_OK)
-		*bytes = pages * stat.ms_psize;
-	return result;
-}
-
 enum state_result state_size(struct state *state, uint64_t *used, uint64_t *file, struct state_error *error)
 {
-	int fd = -1;
-	struct stat status;
-	mdb_env_get_fd(state->env, &fd);
-	if (fstat(fd, &status) != 0)
-		return fail_errno(error, "examine", state->directory);
-	*file = (uint64_t)status.st_size;
+	struct state_space space;
 	struct state_txn *txn = state_txn_begin_read(state);
-	enum state_result result = count_pages(txn, used);
+	enum state_result result = state_space_measure(txn, &space);
 	state_txn_failure(txn, error);
 	state_txn_abort(txn);
+	*used = space.used;
+	*file = space.file;
 	return result;
 }

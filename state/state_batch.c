@@ -7,6 +7,7 @@
 #include "state_internal.h"
 #include "state_manifest.h"
 #include "state_record.h"
+#include "state_space.h"
 #include "state_writer.h"
 
 /* A run of the batch; number 0 when there is nothing for it. */
@@ -199,12 +200,22 @@ static enum state_result write_run(struct state_txn *txn, const struct state_bat
 	return result;
 }
 
+/* What its runs take, filters included. */
+static uint64_t batch_bytes(const struct state_batch *batch)
+{
+	uint64_t count = batch->digest_count + batch->entry_count + batch->chunk_count;
+	return batch->digest_count * sizeof(*batch->digests) + batch->entry_count * sizeof(*batch->entries) +
+	       batch->chunk_count * sizeof(*batch->chunks) + state_filter_bytes(state_filter_blocks(count));
+}
+
 enum state_result state_batch_put(struct state_txn *txn, const struct state_batch *batch)
 {
 	struct state_dataset dataset;
 	struct record_run run;
 	struct record_run chunk_run = {.entries = batch->chunk_count};
 	enum state_result result = check_batch(txn, batch, &dataset);
+	if (result == STATE_OK)
+		result = state_space_require(txn, batch_bytes(batch), "a batch");
 	if (result == STATE_OK)
 		result = write_run(txn, batch, dataset.cache_epoch, &run);
 	if (result == STATE_OK)

@@ -44,7 +44,8 @@ struct state_batch {
 	const struct state_segment *segment; /* its rows for the object store; NULL: none are kept */
 };
 
-/* Writes record and runs as pending. seq must follow the dataset's live seq. */
+/* Writes record and runs as pending. seq must follow the dataset's live seq. STATE_NO_SPACE when they, and
+ * then the promotion, would not fit. */
 enum state_result state_batch_put(struct state_txn *txn, const struct state_batch *batch);
 
 /* What judging needs of the pending record; STATE_NOT_FOUND when there is none. */

@@ -6,6 +6,7 @@
 #include "state_dataset.h"
 #include "state_reader.h"
 #include "state_slice.h"
+#include "state_space.h"
 #include "state_writer.h"
 
 /*
@@ -17,9 +18,9 @@ enum { MERGE_FEWEST = 8, MERGE_RATIO = 6, MERGE_LIGHTEST = 8 * 4095 };
 
 /*
  * What a batch pays for, in entries moved for each of its own: the more runs there are, the more. A seen-set of a
- * hundred batches needs two to three.
+ * hundred batches needs one and a half.
  */
-enum { MERGE_FACTOR = 2, MERGE_RUNS = 4, MERGE_LEAST = 1 << 16 };
+enum { MERGE_FACTOR = 1, MERGE_RUNS = 4, MERGE_LEAST = 1 << 16 };
 
 /* A slice of removing: values, and what it counts for in entries moved. */
 enum { SWEEP_VALUES = 256, SWEEP_COST = 1 << 16 };
@@ -171,7 +172,8 @@ static void work(struct state_txn *source, struct state_txn *target, uint32_t da
 	if (result == STATE_OK)
 		result = sweep(target, runs, count, record.cache_epoch, &swept);
 	uint64_t cost = swept ? SWEEP_COST : *budget;
-	if (result == STATE_OK && !swept)
+	bool may_merge = result == STATE_OK && !swept;
+	if (may_merge && state_space_check(target, STATE_SLICE_BYTES) == STATE_OK)
 		result = choose(target, runs, count, &output, &inputs);
 	if (result == STATE_OK && inputs > 0)
 		state_slice_move(source, target, &output, runs, inputs, &cost);

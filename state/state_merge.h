@@ -14,7 +14,7 @@
 /*
  * Does the part of a dataset's merging that a batch of so many new entries has to pay for: no batch waits for
  * a whole merge, and yet the runs stay few. A slice writes 16 MB at most. Call it with no write transaction
- * open. UINT64_MAX: until nothing is left to merge.
+ * open. Where there is no room for a slice nothing is merged. UINT64_MAX: until nothing is left to merge.
  */
 enum state_result state_merge_step(struct state *state, uint32_t dataset, uint64_t entries,
                                    struct state_error *error);

@@ -6,7 +6,7 @@
 #include "state_reader.h"
 #include "state_writer.h"
 
-enum { SLICE_BYTES = 15 << 20, ROUND_ENTRIES = 1024 };
+enum { ROUND_ENTRIES = 1024 };
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -185,7 +185,7 @@ static enum state_result settle(struct slice *slice, struct state_txn *source, s
 static uint64_t end_piece(const struct state_manifest *output, uint64_t entries)
 {
 	size_t entry_size = state_manifest_entry_size(output->kind);
-	uint64_t most = SLICE_BYTES / (STATE_FILTER_PIECE_ENTRIES * entry_size + STATE_PIECE_SIZE);
+	uint64_t most = STATE_SLICE_BYTES / (STATE_FILTER_PIECE_ENTRIES * entry_size + STATE_PIECE_SIZE);
 	uint64_t count = entries / STATE_FILTER_PIECE_ENTRIES;
 	count = count > most ? most : count;
 	count = count < 1 ? 1 : count;

@@ -4,7 +4,10 @@
 
 #include "state_manifest.h"
 
-enum { STATE_SLICE_INPUTS = 48 }; /* of a merge, at most */
+enum {
+	STATE_SLICE_INPUTS = 48,      /* of a merge, at most */
+	STATE_SLICE_BYTES = 15 << 20, /* of a slice; with its pages 16 MB at most */
+};
 
 /*
  * Moves the next slice of a merge: up to *cost entries, at least a piece of the output's filter, 16 MB at

@@ -172,6 +172,109 @@ Test(state_merge, a_merge_killed_at_any_time_loses_nothing_and_doubles_nothing)
 	free(digests);
 }
 
+static struct state_digest row_of(uint64_t number)
+{
+	return (struct state_digest){number, ~number};
+}
+
+/* Eight runs: each gives half of the keys another row. */
+static void add_keyed_runs(const struct state_digest *keys, uint64_t *newest, size_t count)
+{
+	uint64_t seed = 23;
+	struct state_entry *entries = calloc(count, sizeof(*entries));
+	cr_assert_not_null(entries);
+	for (uint64_t run = 1; run <= 8; run++) {
+		struct state_batch batch = fixture_batch(&f, dataset, NULL, 0);
+		for (size_t i = 0; i < count; i++) {
+			if (fixture_random(&seed) % 2 == 0)
+				continue;
+			batch.new_count += newest[i] == 0;
+			newest[i] = run;
+			entries[batch.entry_count++] = (struct state_entry){keys[i], row_of(run)};
+		}
+		batch.entries = entries;
+		struct state_txn *txn = state_txn_begin_write(f.state);
+		state_batch_put(txn, &batch);
+		state_batch_promote(txn, dataset);
+		fixture_commit(txn);
+	}
+	free(entries);
+}
+
+static void check_newest(const struct state_digest *keys, const uint64_t *newest, size_t count)
+{
+	bool *seen = calloc(count, sizeof(*seen));
+	struct state_digest *rows = calloc(count, sizeof(*rows));
+	cr_assert(seen && rows);
+	fixture_start(&f);
+	struct state_txn *txn = state_txn_begin_read(f.state);
+	cr_assert_eq(state_run_probe_keys(txn, dataset, keys, count, seen, rows), STATE_OK);
+	state_txn_abort(txn);
+	size_t distinct = 0;
+	for (size_t i = 0; i < count; i++) {
+		cr_assert_eq(seen[i], newest[i] != 0);
+		cr_assert(!seen[i] || state_digest_compare(rows[i], row_of(newest[i])) == 0);
+		distinct += seen[i];
+	}
+	cr_assert_eq(fixture_find(&f, dataset).rows, distinct);
+	fixture_stop(&f);
+	free(seen);
+	free(rows);
+}
+
+Test(state_merge, a_merge_of_keys_killed_at_any_commit_keeps_the_newest_entries)
+{
+	enum { KEYS = 400000 };
+	struct state_digest *keys = fixture_digests(18, KEYS);
+	uint64_t *newest = calloc(KEYS, sizeof(*newest));
+	cr_assert_not_null(newest);
+	add_keyed_runs(keys, newest, KEYS);
+	fixture_stop(&f);
+	int syncs = 1;
+	for (; !merge_in_child(syncs, 0); syncs++)
+		check_newest(keys, newest, KEYS);
+	check_newest(keys, newest, KEYS);
+	cr_assert_geq(syncs, 3, "a merge of this size takes several slices");
+	fixture_start(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
+	cr_assert_eq(fixture_stats(&f, dataset).rows, fixture_find(&f, dataset).rows);
+	free(keys);
+	free(newest);
+}
+
+Test(state_merge, no_step_of_a_merge_writes_more_than_its_batch_pays_for)
+{
+	enum { COUNT = 8 * 300000, LEAST = 65536 };
+	struct state_digest *digests = fixture_digests(19, COUNT);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	size_t steps = 0;
+	struct state_error error = {0};
+	for (; fixture_stats(&f, dataset).runs > 1; steps++) {
+		cr_assert_eq(state_merge_step(f.state, dataset, 1, &error), STATE_OK, "%s", error.text);
+		cr_assert_eq(fixture_stats(&f, dataset).rows, COUNT);
+		fixture_expect(&f, dataset, &digests[COUNT / 2], 3);
+	}
+	cr_assert_geq(steps, COUNT / (2 * LEAST));
+	fixture_expect(&f, dataset, digests, COUNT);
+	free(digests);
+}
+
+Test(state_merge, a_merge_takes_no_more_room_than_a_few_slices)
+{
+	enum { COUNT = 8 * 500000, SLICES = 4 };
+	uint64_t before;
+	uint64_t after;
+	uint64_t used;
+	struct state_digest *digests = fixture_digests(20, COUNT);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	cr_assert_eq(state_size(f.state, &used, &before, NULL), STATE_OK);
+	fixture_merge(&f, dataset);
+	cr_assert_eq(state_size(f.state, &used, &after, NULL), STATE_OK);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
+	cr_assert_leq(after, before + SLICES * (16 << 20));
+	free(digests);
+}
+
 Test(state_merge, a_merge_of_runs_that_are_not_disjoint_is_corrupt_and_changes_nothing)
 {
 	struct state_digest *digests = fixture_digests(16, 1000);
