@@ -54,19 +54,30 @@ static double now(void)
 }
 
 /*
- * Bytes that this process has written. Not `write_bytes`: where files are cached in large folios that one
- * counts a whole folio for each page.
+ * Bytes that this process has written, and those that the kernel says it caused to be: where files are cached
+ * in large folios that counts a whole folio for each page.
  */
-static double written(void)
+struct output {
+	double written;
+	double dirtied;
+};
+
+static double figure(const char *text, const char *label)
 {
-	static const char label[] = "wchar: ";
+	const char *at = strstr(text, label);
+	return at == NULL ? 0 : strtod(at + strlen(label), NULL);
+}
+
+/* Since `since`, for each of so many rows. */
+static struct output output_since(struct output since, uint64_t rows)
+{
 	char text[1024] = "";
 	int file = open("/proc/self/io", O_RDONLY);
 	if (file < 0 || read(file, text, sizeof(text) - 1) < 0)
 		die("cannot read /proc/self/io");
 	close(file);
-	const char *at = strstr(text, label);
-	return at == NULL ? 0 : strtod(at + strlen(label), NULL);
+	return (struct output){(figure(text, "wchar: ") - since.written) / (double)rows,
+	                       (figure(text, "\nwrite_bytes: ") - since.dirtied) / (double)rows};
 }
 
 static uint64_t mix(uint64_t x)
@@ -220,6 +231,13 @@ static void print_growth(const double *seconds, size_t count)
 	       longest);
 }
 
+static void print_more(double seconds, struct output before)
+{
+	struct output output = output_since(before, BATCHES * BATCH);
+	printf("\"more_rate\": %.0f, \"more_written_per_row\": %.1f, \"more_dirtied_per_row\": %.1f}\n",
+	       BATCHES * (double)BATCH / seconds, output.written, output.dirtied);
+}
+
 static void bench_state(const char *directory, uint64_t rows)
 {
 	struct bench bench = {.batch = allocate(1, sizeof(*bench.batch)),
@@ -230,9 +248,9 @@ static void bench_state(const char *directory, uint64_t rows)
 	open_state(&bench, directory);
 	for (size_t i = 0; i < count; i++)
 		seconds[i] = add_batch(&bench);
-	double bytes = written();
-	printf("{\"rows\": %llu, \"written_per_row\": %.1f, ", (unsigned long long)bench.rows,
-	       bytes / (double)bench.rows);
+	struct output output = output_since((struct output){0}, bench.rows);
+	printf("{\"rows\": %llu, \"written_per_row\": %.1f, \"dirtied_per_row\": %.1f, ",
+	       (unsigned long long)bench.rows, output.written, output.dirtied);
 	print_growth(seconds, count);
 
 	struct state_run_stats stats;
@@ -250,12 +268,11 @@ static void bench_state(const char *directory, uint64_t rows)
 	printf("\"hit_ns\": %.1f, \"miss_ns\": %.1f, ", probe_seconds(&bench, true),
 	       probe_seconds(&bench, false));
 
-	bytes = written();
+	struct output before = output_since((struct output){0}, 1);
 	double all = 0;
 	for (size_t i = 0; i < BATCHES; i++)
 		all += add_batch(&bench);
-	printf("\"more_rate\": %.0f, \"more_written_per_row\": %.1f}\n", BATCHES * (double)BATCH / all,
-	       (written() - bytes) / (BATCHES * (double)BATCH));
+	print_more(all, before);
 	state_close(bench.state);
 	free(seconds);
 	free(bench.batch);
@@ -335,7 +352,7 @@ static void bench_plain(const char *directory, uint64_t rows)
 	fill_plain(directory, rows);
 	MDB_env *env = open_plain(directory, 0);
 	check(mdb_env_stat(env, &stat));
-	double bytes = written();
+	struct output before = output_since((struct output){0}, 1);
 	double all = 0;
 	for (size_t i = 0; i < BATCHES; i++) {
 		make(batch, rows + i * BATCH);
@@ -344,10 +361,9 @@ static void bench_plain(const char *directory, uint64_t rows)
 		put_keys(env, digests, BATCH, MDB_NOOVERWRITE);
 		all += now() - began;
 	}
-	printf(
-	    "{\"rows\": %llu, \"live_per_row\": %.2f, \"more_rate\": %.0f, \"more_written_per_row\": %.1f}\n",
-	    (unsigned long long)rows, (double)(stat.ms_leaf_pages * stat.ms_psize) / (double)rows,
-	    BATCHES * (double)BATCH / all, (written() - bytes) / (BATCHES * (double)BATCH));
+	printf("{\"rows\": %llu, \"live_per_row\": %.2f, ", (unsigned long long)rows,
+	       (double)(stat.ms_leaf_pages * stat.ms_psize) / (double)rows);
+	print_more(all, before);
 	mdb_env_close(env);
 	free(batch);
 	free(digests);
