@@ -7,8 +7,8 @@
 #include "cli/command.h"
 
 static const struct command *const COMMANDS[] = {
-    &cmd_run,     &cmd_ingest, &cmd_check,  &cmd_status,  &cmd_history, &cmd_explain,
-    &cmd_rejects, &cmd_replay, &cmd_verify, &cmd_rebuild, &cmd_restore, &cmd_forget,  &cmd_fetch,
+    &cmd_run,     &cmd_ingest, &cmd_preview, &cmd_check,   &cmd_status,  &cmd_history, &cmd_explain,
+    &cmd_rejects, &cmd_replay, &cmd_verify,  &cmd_rebuild, &cmd_restore, &cmd_forget,  &cmd_fetch,
 };
 
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/uploader.h"
@@ -76,25 +77,6 @@ static void fail_file(struct session *session, const char *file, const struct er
 	add_exit_status(session, exit_status == 0 ? 1 : exit_status);
 }
 
-static enum result open_file(const char *path, int *fd, struct error *error)
-{
-	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (*fd < 0) {
-		bool is_denied = errno == EACCES;
-		error_set_errno(error, RESULT_IO, "'%s'", path);
-		if (is_denied)
-			error_hint(error, "chmod a+r, or run as its owner");
-		return RESULT_IO;
-	}
-	struct stat status;
-	if (fstat(*fd, &status) == 0 && S_ISREG(status.st_mode))
-		return RESULT_OK;
-	close(*fd);
-	*fd = -1;
-	return error_set(error, RESULT_INVALID, "'%s': %s", path,
-	                 S_ISDIR(status.st_mode) ? "is a directory" : "not a regular file");
-}
-
 static void on_report(void *context, const struct ingest_report *report)
 {
 	print_report(context, report_json(report));
@@ -121,7 +103,7 @@ static enum result ingest_path(struct session *session, struct ingest *ingest, c
 {
 	CLEANUP_FD int fd = -1;
 	struct error failure = {0};
-	enum result result = open_file(path, &fd, &failure);
+	enum result result = input_open(path, &fd, &failure);
 	if (result == RESULT_OK) {
 		struct ingest_file file = {.path = path, .fd = fd, .dataset = session->options->dataset};
 		result = ingest_one(ingest, &file, &failure);
@@ -212,7 +194,7 @@ static void ingest_remotely(struct session *session, const struct config *config
 		const char *path = session->options->arguments[i];
 		CLEANUP_FD int fd = -1;
 		struct error failure = {0};
-		enum result result = open_file(path, &fd, &failure);
+		enum result result = input_open(path, &fd, &failure);
 		if (result == RESULT_OK && socket_fd < 0)
 			result = control_connect(config->socket_path, &socket_fd, &failure);
 		if (result == RESULT_END)

@@ -25,6 +25,7 @@ extern const struct command cmd_forget;
 extern const struct command cmd_fetch;
 extern const struct command cmd_history;
 extern const struct command cmd_ingest;
+extern const struct command cmd_preview;
 extern const struct command cmd_rebuild;
 extern const struct command cmd_rejects;
 extern const struct command cmd_replay;

@@ -15,6 +15,7 @@ static void take_client_file(struct daemon *daemon, uint64_t client, const json_
 	    .client = client,
 	    .fd = fd,
 	    .dry_run = json_is_true(json_object_get(request, "dry_run")),
+	    .preview = json_is_true(json_object_get(request, "preview")),
 	};
 	if (job.path != NULL && fd >= 0 && worker_submit(daemon->worker, &job) == RESULT_OK)
 		return;

@@ -22,6 +22,7 @@ struct mailbox_job {
 	uint64_t client; /* of the control socket; 0: a file of the drop directory */
 	int fd;          /* closed with the job; -1: not opened yet */
 	bool dry_run;
+	bool preview;    /* of a dry run: what it found out is told, too */
 	json_t *request; /* of a task; NULL: a file */
 	int exit_status; /* what a client will be told */
 };

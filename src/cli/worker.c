@@ -165,6 +165,7 @@ enum result worker_submit(struct worker *worker, const struct worker_job *values
 	    .client = values->client,
 	    .fd = values->fd,
 	    .dry_run = values->dry_run,
+	    .preview = values->preview,
 	    .request = json_deep_copy(values->request),
 	};
 	if (job->path == NULL || (values->dataset != NULL && job->dataset == NULL)) {

@@ -25,6 +25,7 @@ struct worker_job {
 	uint64_t client;     /* of the control socket; 0: a file of the drop directory */
 	int fd;              /* of a client's file; the worker closes it. -1: it opens the path */
 	bool dry_run;
+	bool preview; /* of a dry run: its client is answered with {"preview": ...} for each member */
 	const json_t *request; /* a task (cli/task.h) instead of a file; path is then what it is about */
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/preview.h"
 #include "cli/report.h"
 #include "cli/task.h"
 #include "cli/upkeep.h"
@@ -297,10 +298,25 @@ static enum result open_job(struct mailbox_job *job, struct error *error)
 	return error_set_errno(error, RESULT_INVALID, "'%s': cannot open", job->path);
 }
 
-static enum result run_dry(struct worker *worker, const struct ingest_file *file, struct error *error)
+static void on_preview(void *context, const struct ingest_preview *preview)
+{
+	struct worker *worker = context;
+	json_t *object = preview_json(preview, worker->app->sink);
+	mailbox_post(worker->mailbox,
+	             (struct mailbox_event){.kind = MAILBOX_ANSWERED,
+	                                    .client = worker->onlooker,
+	                                    .json = json_pack("{s:o}", "preview", object)},
+	             NULL);
+}
+
+static enum result run_dry(struct worker *worker, const struct ingest_file *file,
+                           const struct mailbox_job *job, struct error *error)
 {
 	struct ingest_options options = engine_options(worker, true);
 	struct ingest *engine;
+	worker->onlooker = job->client;
+	if (job->preview)
+		options.preview = on_preview;
 	enum result result = ingest_open(&engine, &options, error);
 	if (result != RESULT_OK)
 		return result;
@@ -334,7 +350,7 @@ void worker_job_read(struct worker *worker, struct mailbox_job *job)
 	if (is_for_engine)
 		result = ingest_read(worker->engine, &file, &error);
 	else if (result == RESULT_OK)
-		result = run_dry(worker, &file, &error);
+		result = run_dry(worker, &file, job, &error);
 	worker_job_beat(worker);
 	job = find_taken(worker, file.ticket);
 	if (job == NULL)

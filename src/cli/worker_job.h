@@ -35,6 +35,7 @@ struct worker {
 
 	/* The thread's own. */
 	struct ingest *engine;
+	uint64_t onlooker;         /* client of the preview that is being made */
 	struct mailbox_jobs taken; /* read, or being read, and not reported yet */
 	int64_t flush_ns;          /* what was read is flushed by then */
 	int64_t housekeeping_ns;

@@ -58,6 +58,19 @@ struct ingest_progress {
 	struct state_counts counts; /* of the members of this file so far, judged rows only */
 };
 
+/* What a dry run found out about a member: the first rows that would be judged, and how they were read. Strings
+ * live for the call. */
+struct ingest_preview {
+	const char *member; /* NULL for a plain file */
+	const char *dataset;
+	const char *table;
+	const struct dialect *dialect; /* found out */
+	const struct schema *schema;   /* as it would be frozen */
+	uint32_t frozen_version;       /* of the schema that is frozen; 0: none is */
+	const struct slice *rows;      /* canonical */
+	size_t row_count;
+};
+
 enum ingest_on_done {
 	INGEST_KEEP,
 	INGEST_ARCHIVE,
@@ -83,9 +96,10 @@ struct ingest_options {
 	const atomic_bool *stop; /* set: leave at the next record with RESULT_STOPPED */
 	void (*report)(void *context, const struct ingest_report *report);
 	void (*progress)(void *context, const struct ingest_progress *progress);
+	void (*preview)(void *context, const struct ingest_preview *preview); /* of a dry run; NULL: none */
 	/* A batch was stored, and how long that took from its intent on. NULL: nobody asks. */
 	void (*stored)(void *context, double seconds);
-	void *context; /* of the three */
+	void *context; /* of these calls */
 };
 
 /* Opens the engine and sweeps what a crash left beside the state. Options are copied, what they point to is

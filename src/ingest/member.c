@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "ingest/commit.h"
 #include "ingest/evolve.h"
+#include "ingest/preview.h"
 #include "ingest/survey.h"
 #include "schema/schema_map.h"
 
@@ -183,6 +184,7 @@ struct reading {
 	struct schema_map map;
 	struct identity identity;
 	bool is_widened; /* this delivery's values had their say */
+	struct preview preview;
 };
 
 static enum result open_map(struct reading *reading, struct error *error)
@@ -238,6 +240,9 @@ static enum result take_fields(struct reading *reading, const struct record *rec
 		filter(input, offset);
 		return RESULT_OK;
 	}
+	if (input->ingest->options.preview != NULL &&
+	    preview_take(&reading->preview, last_row(batch, offset)) != RESULT_OK)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	return take_row(input, &reading->identity, record, offset, error);
 }
 
@@ -342,6 +347,9 @@ static enum result take_heading(struct reading *reading, struct error *error)
 		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
 	if (result == RESULT_OK)
 		result = take_rows(reading, error);
+	if (result == RESULT_END && reading->input->ingest->options.preview != NULL)
+		preview_tell(&reading->preview, reading->input, delimited_dialect(reading->records));
+	preview_free(&reading->preview);
 	heading_free(&reading->heading);
 	return result;
 }
@@ -398,7 +406,9 @@ static enum result read_stream(struct stream *stream, struct error *error)
 		result = digest_head(stream, &head, error);
 	if (result != RESULT_OK)
 		return result;
-	if (member->resume_at == 0 && stream->head.length > 0) {
+	/* A preview looks at what it has seen before, too. */
+	bool is_preview = input->ingest->options.preview != NULL;
+	if (member->resume_at == 0 && stream->head.length > 0 && !is_preview) {
 		struct survey survey = survey_of(input);
 		struct state_content known;
 		bool found;

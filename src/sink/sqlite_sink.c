@@ -171,9 +171,9 @@ static enum result explain(struct sink *sink, const char *table, const struct sc
                            struct buffer *out, struct error *error)
 {
 	struct sqlite_database *database = database_of(sink);
-	bool found;
-	enum result result = sqlite_database_check(database, error);
-	if (result == RESULT_OK)
+	bool found = false;
+	enum result result = RESULT_OK;
+	if (database->handle != NULL) /* else there is no file yet */
 		result = look_for_table(database, table, &found, error);
 	if (result == RESULT_OK && found)
 		result = sqlite_table_append_changes(database, table, schema, out, error);
