@@ -140,12 +140,15 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 	if (dataset->promotion_due)
 		promote(txn, dataset);
 	record_deliveries(txn, ingest);
+	chunks_sort(&ingest->chunks);
 	struct state_batch batch = {
 	    .dataset = dataset->record.id,
 	    .seq = dataset->record.seq + 1,
 	    .schema_version = dataset->schema->version,
 	    .digests = ingest->batch.digests,
 	    .digest_count = ingest->batch.unseen_count,
+	    .chunks = ingest->chunks.added,
+	    .chunk_count = ingest->chunks.count,
 	    .marks = marks.marks,
 	    .mark_count = marks.count,
 	    .segment = segment,
@@ -157,6 +160,7 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 	if (result == RESULT_OK) {
 		dataset->promotion_due = false;
 		clear_dirty(ingest);
+		chunks_clear(&ingest->chunks);
 	}
 	return result;
 }
@@ -251,6 +255,7 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 enum result commit_batch(struct ingest *ingest, struct error *error)
 {
 	struct batch *batch = &ingest->batch;
+	chunks_release(&ingest->chunks);
 	if (batch->count == 0)
 		return RESULT_OK;
 	enum result result = judge_batch(ingest, error);
@@ -275,6 +280,8 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 			result = merge_runs(ingest, ingest->current, error);
 	}
 	batch_clear(batch);
+	if (result == RESULT_OK && ingest->chunks.count >= CHUNKS_MAX)
+		result = commit_settle(ingest, error);
 	return result;
 }
 
@@ -288,6 +295,16 @@ static void apply_marks(struct state_txn *txn, const struct marks *marks)
 		else
 			state_batch_apply_marks(txn, marks->marks[i].member.dataset, &marks->marks[i], 1);
 	}
+}
+
+/* What no batch has carried: all its rows are live, since what was pending is promoted in this transaction. */
+static void put_chunks(struct state_txn *txn, struct ingest *ingest)
+{
+	struct chunks *chunks = &ingest->chunks;
+	if (chunks->count == 0)
+		return;
+	chunks_sort(chunks);
+	state_chunk_put(txn, ingest->current->record.id, chunks->added, chunks->count);
 }
 
 static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
@@ -353,6 +370,7 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 	}
 	record_deliveries(txn, ingest);
 	apply_marks(txn, &marks);
+	put_chunks(txn, ingest);
 	end_deliveries(txn, ingest);
 	result = commit_txn(txn, error);
 	free(marks.marks);
@@ -361,5 +379,6 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 	for (size_t i = 0; i < ingest->dataset_count; i++)
 		ingest->datasets[i]->promotion_due = false;
 	clear_dirty(ingest);
+	chunks_clear(&ingest->chunks);
 	return RESULT_OK;
 }

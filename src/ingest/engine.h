@@ -3,6 +3,7 @@
 #define ROWSIEVE_INGEST_ENGINE_H
 
 #include "ingest/batch.h"
+#include "ingest/chunks.h"
 #include "ingest/dataset.h"
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
@@ -13,7 +14,7 @@
 /*
  * What the parts of ingest/ share.
  *
- * E1  All rows in `batch`, and all dirty members, belong to `current`.
+ * E1  All rows in `batch`, all `chunks`, and all dirty members, belong to `current`.
  * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the
  *     rows that were put into batches, rejected, or counted.
  * E3  Nothing in here is needed after a failure: it is dropped, and state and sink are asked again.
@@ -24,6 +25,7 @@ struct ingest {
 	size_t dataset_count;
 	struct dataset *current;
 	struct batch batch;
+	struct chunks chunks;
 	struct delivery *deliveries; /* under way, oldest first */
 	size_t delivery_count;
 	struct content *content;

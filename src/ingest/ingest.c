@@ -58,6 +58,8 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 static void reset(struct ingest *ingest)
 {
 	batch_clear(&ingest->batch);
+	chunks_release(&ingest->chunks);
+	chunks_clear(&ingest->chunks);
 	while (ingest->deliveries != NULL) {
 		struct delivery *delivery = ingest->deliveries;
 		ingest->deliveries = delivery->next;
@@ -79,6 +81,7 @@ void ingest_close(struct ingest *ingest)
 	reset(ingest);
 	free(ingest->datasets);
 	refused_clear(&ingest->refused);
+	chunks_free(&ingest->chunks);
 	content_close(ingest->content);
 	batch_close(&ingest->batch);
 	free(ingest);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/member.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,75 +9,16 @@
 #include "ingest/commit.h"
 #include "ingest/evolve.h"
 #include "ingest/preview.h"
+#include "ingest/stream.h"
 #include "ingest/survey.h"
 #include "schema/schema_map.h"
 
-static const int64_t PROGRESS_INTERVAL_NS = 100000000;
-
-/* The member's plain bytes: the head, which was looked at first, then the rest; digested on the way. */
-struct stream {
-	const struct member_input *input;
-	struct buffer head;
-	size_t head_used;
-};
-
-static void report_progress(const struct member_input *input)
+static enum result digest_head(const struct member_input *input, struct slice head, struct id *digest,
+                               struct error *error)
 {
-	struct ingest *ingest = input->ingest;
-	int64_t now = clock_monotonic_ns();
-	if (ingest->options.progress == NULL || now < ingest->progress_due_ns)
-		return;
-	ingest->progress_due_ns = now + PROGRESS_INTERVAL_NS;
-	struct ingest_progress progress = {
-	    .ticket = input->delivery->ticket,
-	    .file = input->delivery->record.path,
-	    .position = source_position(input->source),
-	    .size = input->delivery->identity.size,
-	    .counts = delivery_counts(input->delivery),
-	};
-	ingest->options.progress(ingest->options.context, &progress);
-}
-
-static enum result read_head(struct stream *stream, struct error *error)
-{
-	if (buffer_reserve(&stream->head, CONTENT_HEAD_SIZE) != RESULT_OK)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	for (;;) {
-		size_t count;
-		enum result result =
-		    source_read(stream->input->source, stream->head.data + stream->head.length,
-		                CONTENT_HEAD_SIZE - stream->head.length, &count, error);
-		stream->head.length += result == RESULT_OK ? count : 0;
-		if (result != RESULT_OK || count == 0 || stream->head.length == CONTENT_HEAD_SIZE)
-			return result;
-	}
-}
-
-static enum result stream_read(void *context, void *bytes, size_t size, size_t *count, struct error *error)
-{
-	struct stream *stream = context;
-	struct ingest *ingest = stream->input->ingest;
-	if (atomic_load(ingest->options.stop))
-		return error_set(error, RESULT_STOPPED, "stopped");
-	size_t waiting = stream->head.length - stream->head_used;
-	if (waiting > 0) {
-		*count = waiting < size ? waiting : size;
-		memcpy(bytes, stream->head.data + stream->head_used, *count);
-		stream->head_used += *count;
-	} else {
-		enum result result = source_read(stream->input->source, bytes, size, count, error);
-		if (result != RESULT_OK)
-			return result;
-	}
-	report_progress(stream->input);
-	return content_update(ingest->content, bytes, *count, error);
-}
-
-static enum result digest_head(struct stream *stream, struct id *digest, struct error *error)
-{
-	struct content *content = stream->input->ingest->content;
+	struct content *content = input->ingest->content;
 	content_reset(content);
-	enum result result = content_update(content, stream->head.data, stream->head.length, error);
+	enum result result = content_update(content, head.data, head.length, error);
 	return result == RESULT_OK ? content_finish(content, digest, error) : result;
 }
 
@@ -179,6 +121,7 @@ static enum result take_row(const struct member_input *input, struct identity *i
 /* A member's records on their way: what its heading makes of them. */
 struct reading {
 	const struct member_input *input;
+	struct stream *stream;
 	struct delimited *records;
 	struct heading heading;
 	struct schema_map map;
@@ -202,6 +145,50 @@ static void close_map(struct reading *reading)
 	schema_map_free(&reading->map);
 }
 
+/* C3: what decides which rows the bytes of a chunk are, beside the bytes. */
+static struct id meaning_of(const struct reading *reading)
+{
+	const struct dataset *dataset = reading->input->member->dataset;
+	const struct dialect *dialect = delimited_dialect(reading->records);
+	struct record_options limits = engine_record_limits(reading->input->ingest);
+	uint64_t numbers[] = {dataset->schema->version, (unsigned char)dialect->delimiter, limits.max_field,
+	                      limits.max_columns, limits.max_lines};
+	struct id meaning;
+	crypto_generichash_state hash;
+	crypto_generichash_init(&hash, NULL, 0, sizeof meaning.bytes);
+	crypto_generichash_update(&hash, dataset->reading.bytes, sizeof dataset->reading.bytes);
+	crypto_generichash_update(&hash, (const unsigned char *)numbers, sizeof numbers);
+	crypto_generichash_update(&hash, (const unsigned char *)dialect->encoding,
+	                          strlen(dialect->encoding) + 1);
+	for (size_t i = 0; i < reading->heading.count; i++) {
+		struct slice field = reading->heading.fields[i];
+		uint64_t length = field.length;
+		crypto_generichash_update(&hash, (const unsigned char *)&length, sizeof length);
+		crypto_generichash_update(&hash, (const unsigned char *)field.data, field.length);
+	}
+	crypto_generichash_final(&hash, meaning.bytes, sizeof meaning.bytes);
+	return meaning;
+}
+
+/* Chunks say that a set has their rows. A short member is recognised whole. */
+static bool may_have_chunks(const struct member_input *input, const struct stream *stream)
+{
+	const struct schema_spec *spec = &input->member->dataset->options.spec;
+	return input->ingest->options.preview == NULL && spec->key_count == 0 && !spec->keeps_duplicates &&
+	       !stream_is_short(stream);
+}
+
+static enum result begin_chunks(const struct reading *reading, struct error *error)
+{
+	if (!may_have_chunks(reading->input, reading->stream) || delimited_is_wide(reading->records))
+		return RESULT_OK;
+	struct record_options options = dialect_record_options(delimited_dialect(reading->records),
+	                                                       engine_record_limits(reading->input->ingest));
+	struct stream_chunks chunks = {
+	    .records = reading->records, .meaning = meaning_of(reading), .quote = options.quote};
+	return stream_begin_chunks(reading->stream, &chunks, error);
+}
+
 /* Once in a member. False: the types stay as they are. */
 static enum result widen(struct reading *reading, bool *has_changed, struct error *error)
 {
@@ -213,6 +200,10 @@ static enum result widen(struct reading *reading, bool *has_changed, struct erro
 	if (result != RESULT_OK || !*has_changed)
 		return result;
 	close_map(reading);
+	if (stream_has_chunks(reading->stream)) {
+		struct id meaning = meaning_of(reading);
+		stream_change_meaning(reading->stream, &meaning);
+	}
 	return open_map(reading, error);
 }
 
@@ -326,8 +317,12 @@ static enum result take_rows(struct reading *reading, struct error *error)
 	result = open_map(reading, error);
 	if (result == RESULT_OK) {
 		delimited_expect_fields(reading->records, reading->map.field_count);
-		result = take_records(reading, error);
+		result = begin_chunks(reading, error);
 	}
+	if (result == RESULT_OK)
+		result = take_records(reading, error);
+	if (result == RESULT_END && stream_has_chunks(reading->stream))
+		stream_end_chunks(reading->stream);
 	close_map(reading);
 	return result;
 }
@@ -356,10 +351,13 @@ static enum result take_heading(struct reading *reading, struct error *error)
 
 /* Remembered when the batch that carries its last row is live, unless a row was rejected: those must be kept
  * anew. */
-static enum result remember_content(const struct member_input *input, struct error *error)
+static enum result remember_content(const struct member_input *input, struct stream *stream,
+                                    struct error *error)
 {
 	struct delivery_member *member = input->member;
 	struct state_content *content = &member->mark.content;
+	if (stream_has_chunks(stream))
+		return RESULT_OK; /* it was remembered chunk by chunk */
 	struct id whole;
 	enum result result = content_finish(input->ingest->content, &whole, error);
 	if (result != RESULT_OK)
@@ -381,11 +379,10 @@ static enum result remember_content(const struct member_input *input, struct err
 	return RESULT_OK;
 }
 
-static enum result read_records(struct stream *stream, struct error *error)
+static enum result read_records(const struct member_input *input, struct stream *stream, struct error *error)
 {
-	const struct member_input *input = stream->input;
 	struct record_options limits = engine_record_limits(input->ingest);
-	struct reading reading = {.input = input};
+	struct reading reading = {.input = input, .stream = stream};
 	content_reset(input->ingest->content);
 	enum result result = delimited_open(&reading.records, &input->member->dataset->options.dialect,
 	                                    &limits, stream_read, stream, error);
@@ -393,22 +390,20 @@ static enum result read_records(struct stream *stream, struct error *error)
 		return result;
 	result = take_heading(&reading, error);
 	delimited_close(reading.records);
-	return result == RESULT_END ? remember_content(input, error) : result;
+	return result == RESULT_END ? remember_content(input, stream, error) : result;
 }
 
-static enum result read_stream(struct stream *stream, struct error *error)
+static enum result read_stream(const struct member_input *input, struct stream *stream, struct error *error)
 {
-	const struct member_input *input = stream->input;
 	struct delivery_member *member = input->member;
-	enum result result = read_head(stream, error);
+	struct slice first = stream_head(stream);
 	struct id head;
-	if (result == RESULT_OK)
-		result = digest_head(stream, &head, error);
+	enum result result = digest_head(input, first, &head, error);
 	if (result != RESULT_OK)
 		return result;
 	/* A preview looks at what it has seen before, too. */
 	bool is_preview = input->ingest->options.preview != NULL;
-	if (member->resume_at == 0 && stream->head.length > 0 && !is_preview) {
+	if (member->resume_at == 0 && first.length > 0 && !is_preview && !may_have_chunks(input, stream)) {
 		struct survey survey = survey_of(input);
 		struct state_content known;
 		bool found;
@@ -421,18 +416,20 @@ static enum result read_stream(struct stream *stream, struct error *error)
 		}
 	}
 	memcpy(member->mark.content.head, head.bytes, sizeof head.bytes);
-	return read_records(stream, error);
+	return read_records(input, stream, error);
 }
 
 enum result member_read(const struct member_input *input, struct error *error)
 {
 	int64_t started = clock_monotonic_ns();
+	struct stream *stream;
 	enum result result = make_current(input->ingest, input->member->dataset, error);
+	if (result == RESULT_OK)
+		result = stream_open(&stream, input, error);
 	if (result != RESULT_OK)
 		return result;
-	struct stream stream = {.input = input};
-	result = read_stream(&stream, error);
-	buffer_free(&stream.head);
+	result = read_stream(input, stream, error);
+	stream_close(stream);
 	input->member->mark.member.busy_ns += clock_monotonic_ns() - started;
 	if (result == RESULT_OK)
 		delivery_end_member(input->member, STATE_STATUS_DONE, "");

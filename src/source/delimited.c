@@ -6,7 +6,7 @@
 
 #include "source/charset.h"
 
-enum { HEAD_SIZE = 64 * 1024, READ_SIZE = 64 * 1024 };
+enum { READ_SIZE = 64 * 1024 };
 
 struct delimited {
 	struct dialect dialect;
@@ -18,6 +18,7 @@ struct delimited {
 	struct buffer text;  /* not handed on yet, from `taken` on */
 	size_t taken;
 	bool input_ended;
+	bool has_begun; /* the first record was read */
 };
 
 static enum result no_memory(struct error *error)
@@ -64,7 +65,7 @@ static enum result fill_text(struct delimited *delimited, struct error *error)
 	return result;
 }
 
-/* The head that was looked at first, then the rest. */
+/* The head that was looked at first, line by line until there was a record; then the rest. */
 static enum result read_text(void *context, void *bytes, size_t size, size_t *count, struct error *error)
 {
 	struct delimited *delimited = context;
@@ -80,8 +81,12 @@ static enum result read_text(void *context, void *bytes, size_t size, size_t *co
 	}
 	if (waiting == 0)
 		return delimited->read(delimited->context, bytes, size, count, error);
+	const char *text = delimited->text.data + delimited->taken;
+	const char *feed = delimited->has_begun ? NULL : memchr(text, '\n', waiting);
+	if (feed != NULL)
+		waiting = (size_t)(feed + 1 - text);
 	*count = waiting < size ? waiting : size;
-	memcpy(bytes, delimited->text.data + delimited->taken, *count);
+	memcpy(bytes, text, *count);
 	delimited->taken += *count;
 	return RESULT_OK;
 }
@@ -99,8 +104,10 @@ static enum result find_encoding(struct delimited *delimited, struct error *erro
 static enum result read_head(struct delimited *delimited, struct error *error)
 {
 	enum result result = RESULT_OK;
-	while (result == RESULT_OK && !delimited->input_ended && delimited->bytes.length < HEAD_SIZE)
-		result = read_more(delimited, &delimited->bytes, HEAD_SIZE - delimited->bytes.length, error);
+	while (result == RESULT_OK && !delimited->input_ended &&
+	       delimited->bytes.length < DELIMITED_HEAD_SIZE)
+		result = read_more(delimited, &delimited->bytes,
+		                   DELIMITED_HEAD_SIZE - delimited->bytes.length, error);
 	if (result == RESULT_OK)
 		result = find_encoding(delimited, error);
 	if (result != RESULT_OK)
@@ -167,7 +174,22 @@ enum result delimited_open(struct delimited **out, const struct dialect *dialect
 
 enum result delimited_next(struct delimited *delimited, struct record *record, struct error *error)
 {
-	return record_next(delimited->reader, record, error);
+	enum result result = record_next(delimited->reader, record, error);
+	delimited->has_begun = true;
+	return result;
+}
+
+size_t delimited_give_back(struct delimited *delimited)
+{
+	size_t count = delimited->text.length - delimited->taken;
+	delimited->taken = delimited->text.length;
+	delimited->input_ended = false;
+	return count;
+}
+
+struct record_reader *delimited_reader(const struct delimited *delimited)
+{
+	return delimited->reader;
 }
 
 void delimited_expect_fields(struct delimited *delimited, size_t count)

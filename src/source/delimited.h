@@ -11,6 +11,9 @@
  */
 struct delimited;
 
+/* First bytes that are looked at. */
+enum { DELIMITED_HEAD_SIZE = 64 * 1024 };
+
 /* Limits are max_field, max_columns and max_lines. RESULT_CONFIG: iconv does not know the encoding.
  * RESULT_INVALID: it is no text. The dialect's strings must outlive it. */
 enum result delimited_open(struct delimited **out, const struct dialect *dialect,
@@ -27,6 +30,14 @@ const struct dialect *delimited_dialect(const struct delimited *delimited);
 
 /* Are offsets those of the text, and not of the bytes? */
 bool delimited_is_wide(const struct delimited *delimited);
+
+/*
+ * For a read() that gives whole records only, or passes them over (record_pass()): not of a wide encoding. After the
+ * first record the reader holds no more than the lines of that record; so many bytes that follow are given back, and
+ * the next read() begins with them.
+ */
+size_t delimited_give_back(struct delimited *delimited);
+struct record_reader *delimited_reader(const struct delimited *delimited);
 
 void delimited_close(struct delimited *delimited); /* NULL is fine */
 

@@ -479,6 +479,23 @@ enum result record_next(struct record_reader *reader, struct record *record, str
 	}
 }
 
+bool record_at_boundary(const struct record_reader *reader)
+{
+	return window_rest(&reader->window).length == 0;
+}
+
+void record_pass(struct record_reader *reader, uint64_t bytes, uint64_t records, uint64_t lines)
+{
+	reader->offset += bytes;
+	reader->number += records;
+	reader->line += lines;
+}
+
+uint64_t record_line(const struct record_reader *reader)
+{
+	return reader->line;
+}
+
 const char *record_fault_text(enum record_fault fault)
 {
 	switch (fault) {

@@ -85,6 +85,14 @@ void record_expect_fields(struct record_reader *reader, size_t count);
  * of read(), and RESULT_NO_MEMORY. */
 enum result record_next(struct record_reader *reader, struct record *record, struct error *error) WARN_UNUSED;
 
+/*
+ * For a read() that knows some of the records already. At a boundary, all that was given belongs to records that were
+ * returned; then record_pass() says that so many bytes follow, which are whole records and will not be given.
+ */
+bool record_at_boundary(const struct record_reader *reader);
+void record_pass(struct record_reader *reader, uint64_t bytes, uint64_t records, uint64_t lines);
+uint64_t record_line(const struct record_reader *reader); /* physical line that the next record begins on */
+
 /* A short text for the fault, for the reject file. */
 const char *record_fault_text(enum record_fault fault);
 

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/stream.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* A chunk in two sizes: large ones, and inside those that are not known small ones, so that one new row costs the
+ * parsing of a small chunk only. */
+static const struct cut_size large_size = {.least = 32 * 1024, .mean = 64 * 1024, .most = 256 * 1024};
+static const struct cut_size small_size = {.least = 1024, .mean = 4 * 1024, .most = 16 * 1024};
+
+static_assert((int)DELIMITED_HEAD_SIZE <= (int)CONTENT_HEAD_SIZE, "what is given back is still here");
+
+enum {
+	BUFFER_SIZE = 1024 * 1024,
+	PIECES_MAX = 256 * 1024 / 1024 + 1, /* large_size.most in pieces of small_size.least */
+	/* After so many large chunks in a row of which nothing was known and nothing was new, the rows come in another
+	 * order than before: small chunks will not be known either. */
+	MISSES_MAX = 1024,
+};
+
+/* In the `rows` of a chunk record: they are on more or on fewer lines than there are rows. */
+static const uint32_t UNEVEN_LINES = UINT32_C(1) << 31;
+
+static const int64_t PROGRESS_INTERVAL_NS = 100000000;
+
+/* A chunk that is being parsed, and where everything stood at its beginning. */
+struct open_chunk {
+	bool is_open; /* it began at a record boundary, and is worth a record */
+	struct state_digest digest;
+	uint64_t records;
+	uint64_t rejected;
+	uint64_t filtered;
+	uint64_t line;
+};
+
+struct piece {
+	size_t length;
+	struct state_digest digest;
+	bool is_known;
+	struct state_chunk known;
+};
+
+struct stream {
+	const struct member_input *input;
+	struct buffer bytes; /* of the source; given up to `begin` */
+	size_t begin;
+	size_t head;
+	bool has_ended; /* the source */
+	bool is_short;
+
+	/* with chunks: */
+	struct record_reader *reader;
+	struct cut_rule rule;
+	uint8_t key[ROW_KEY_SIZE];
+	uint64_t position;       /* of `begin` in the plain bytes */
+	uint64_t parsed;         /* bytes given since the chunks began */
+	struct open_chunk large; /* what is being given */
+	struct open_chunk small;
+	size_t left;          /* of what is being given now */
+	struct piece *pieces; /* of the large chunk */
+	size_t piece_count;
+	size_t next_piece;
+	unsigned misses; /* in a row */
+	uint64_t known_new;
+};
+
+static enum result no_memory(struct error *error)
+{
+	return error_set(error, RESULT_NO_MEMORY, "out of memory");
+}
+
+static size_t available(const struct stream *stream)
+{
+	return stream->bytes.length - stream->begin;
+}
+
+/* Reads until so many bytes are there, or the source ends. */
+static enum result fill(struct stream *stream, size_t wanted, struct error *error)
+{
+	struct buffer *bytes = &stream->bytes;
+	if (available(stream) >= wanted || stream->has_ended)
+		return RESULT_OK;
+	buffer_consume(bytes, stream->begin);
+	stream->begin = 0;
+	while (bytes->length < wanted && !stream->has_ended) {
+		size_t count;
+		enum result result = source_read(stream->input->source, bytes->data + bytes->length,
+		                                 BUFFER_SIZE - bytes->length, &count, error);
+		if (result != RESULT_OK)
+			return result;
+		bytes->length += count;
+		stream->has_ended = count == 0;
+	}
+	return RESULT_OK;
+}
+
+enum result stream_open(struct stream **out, const struct member_input *input, struct error *error)
+{
+	struct stream *stream = calloc(1, sizeof *stream);
+	if (stream == NULL || buffer_reserve(&stream->bytes, BUFFER_SIZE) != RESULT_OK) {
+		stream_close(stream);
+		return no_memory(error);
+	}
+	stream->input = input;
+	enum result result = fill(stream, CONTENT_HEAD_SIZE + 1, error);
+	stream->is_short = stream->bytes.length <= CONTENT_HEAD_SIZE;
+	stream->head = stream->bytes.length < CONTENT_HEAD_SIZE ? stream->bytes.length : CONTENT_HEAD_SIZE;
+	if (result != RESULT_OK) {
+		stream_close(stream);
+		return result;
+	}
+	*out = stream;
+	return RESULT_OK;
+}
+
+void stream_close(struct stream *stream)
+{
+	if (stream == NULL)
+		return;
+	if (stream->input != NULL)
+		chunks_release(&stream->input->ingest->chunks);
+	sodium_memzero(stream->key, sizeof stream->key);
+	buffer_free(&stream->bytes);
+	free(stream->pieces);
+	free(stream);
+}
+
+struct slice stream_head(const struct stream *stream)
+{
+	return (struct slice){stream->bytes.data, stream->head};
+}
+
+bool stream_is_short(const struct stream *stream)
+{
+	return stream->is_short;
+}
+
+static void report_progress(const struct member_input *input)
+{
+	struct ingest *ingest = input->ingest;
+	int64_t now = clock_monotonic_ns();
+	if (ingest->options.progress == NULL || now < ingest->progress_due_ns)
+		return;
+	ingest->progress_due_ns = now + PROGRESS_INTERVAL_NS;
+	struct ingest_progress progress = {
+	    .ticket = input->delivery->ticket,
+	    .file = input->delivery->record.path,
+	    .position = source_position(input->source),
+	    .size = input->delivery->identity.size,
+	    .counts = delivery_counts(input->delivery),
+	};
+	ingest->options.progress(ingest->options.context, &progress);
+}
+
+/* Up to `limit` of the bytes that are there. */
+static size_t give(struct stream *stream, void *bytes, size_t size, size_t limit)
+{
+	size_t count = limit < size ? limit : size;
+	memcpy(bytes, stream->bytes.data + stream->begin, count);
+	stream->begin += count;
+	stream->position += count;
+	return count;
+}
+
+/* The length of the next line, or of what there is without a line end. */
+static enum result find_line(struct stream *stream, size_t *length, struct error *error)
+{
+	enum result result = fill(stream, 1, error);
+	if (result != RESULT_OK || available(stream) == 0) {
+		*length = 0;
+		return result;
+	}
+	const char *line = stream->bytes.data + stream->begin;
+	const char *feed = memchr(line, '\n', available(stream));
+	*length = feed != NULL ? (size_t)(feed + 1 - line) : available(stream);
+	return RESULT_OK;
+}
+
+/* Before the chunks begin, or without any. */
+static enum result read_plain(struct stream *stream, void *bytes, size_t size, size_t *count,
+                              struct error *error)
+{
+	enum result result = fill(stream, 1, error);
+	if (result != RESULT_OK)
+		return result;
+	*count = give(stream, bytes, size, available(stream));
+	return content_update(stream->input->ingest->content, bytes, *count, error);
+}
+
+static enum result digest_bytes(const struct stream *stream, struct slice bytes, struct state_digest *digest,
+                                struct error *error)
+{
+	struct content *content = stream->input->ingest->content;
+	struct id id;
+	content_reset(content);
+	enum result result = content_update(content, bytes.data, bytes.length, error);
+	if (result == RESULT_OK)
+		result = content_finish(content, &id, error);
+	if (result != RESULT_OK)
+		return result;
+	struct row_digest keyed =
+	    row_digest((struct slice){(const char *)id.bytes, sizeof id.bytes}, stream->key);
+	*digest = (struct state_digest){keyed.hi, keyed.lo};
+	return RESULT_OK;
+}
+
+static struct open_chunk open_chunk(const struct stream *stream, struct state_digest digest)
+{
+	const struct delivery_member *member = stream->input->member;
+	return (struct open_chunk){
+	    .is_open = true,
+	    .digest = digest,
+	    .records = member->records,
+	    .rejected = member->mark.member.counts.rejected,
+	    .filtered = member->mark.member.counts.filtered,
+	    .line = record_line(stream->reader),
+	};
+}
+
+/* C1 and C2: what was parsed from one record boundary to another, all of whose rows were taken, is worth knowing. */
+static void close_chunk(struct stream *stream, struct open_chunk *chunk, bool is_at_boundary)
+{
+	const struct delivery_member *member = stream->input->member;
+	const struct state_counts *counts = &member->mark.member.counts;
+	bool is_open = chunk->is_open;
+	chunk->is_open = false;
+	if (!is_open || !is_at_boundary || stream->input->ingest->options.dry_run ||
+	    counts->rejected != chunk->rejected)
+		return;
+	uint64_t rows = member->records - chunk->records;
+	uint64_t lines = record_line(stream->reader) - chunk->line;
+	struct state_chunk record = {
+	    .digest = chunk->digest,
+	    .rows = (uint32_t)rows,
+	    .filtered = (uint32_t)(counts->filtered - chunk->filtered),
+	};
+	if (lines != rows)
+		record.rows |= UNEVEN_LINES;
+	chunks_add(&stream->input->ingest->chunks, &record);
+}
+
+/* C5: the rows of a chunk that is not parsed are counted as they were. */
+static void pass(struct stream *stream, size_t length, const struct state_chunk *known)
+{
+	struct delivery_member *member = stream->input->member;
+	struct state_member *record = &member->mark.member;
+	struct slice bytes = {stream->bytes.data + stream->begin, length};
+	uint64_t rows = known->rows & ~UNEVEN_LINES;
+	uint64_t lines = (known->rows & UNEVEN_LINES) != 0 ? cut_count_lines(bytes) : rows;
+	record_pass(stream->reader, length, rows, lines);
+	stream->begin += length;
+	stream->position += length;
+	stream->misses = 0;
+	record->counts.rows += rows;
+	record->counts.filtered += known->filtered;
+	record->counts.duplicate += rows - known->filtered;
+	record->bytes = stream->position;
+	record->bytes_skipped += length;
+	record->lines = record_line(stream->reader) - 1;
+	member->records += rows;
+	member->is_dirty = true;
+}
+
+static int compare_pieces(const void *left, const void *right)
+{
+	const struct piece *const *a = left;
+	const struct piece *const *b = right;
+	return state_digest_compare((*a)->digest, (*b)->digest);
+}
+
+static enum result look_up(struct stream *stream, struct piece *pieces, size_t count, struct error *error)
+{
+	struct ingest *ingest = stream->input->ingest;
+	struct piece *order[PIECES_MAX];
+	struct state_digest digests[PIECES_MAX];
+	struct state_chunk found[PIECES_MAX];
+	bool seen[PIECES_MAX];
+	for (size_t i = 0; i < count; i++)
+		order[i] = &pieces[i];
+	qsort(order, count, sizeof *order, compare_pieces);
+	for (size_t i = 0; i < count; i++)
+		digests[i] = order[i]->digest;
+	enum result result =
+	    chunks_find(&ingest->chunks, ingest->options.state, stream->input->member->dataset->record.id,
+	                digests, count, seen, found, error);
+	for (size_t i = 0; result == RESULT_OK && i < count; i++) {
+		order[i]->is_known = seen[i];
+		order[i]->known = found[i];
+	}
+	return result;
+}
+
+/* Where nothing of the rows around was known nor new, small chunks cost more than they save. */
+static bool are_pieces_worth_it(struct stream *stream)
+{
+	uint64_t new = stream->input->member->mark.member.counts.new;
+	if (new != stream->known_new)
+		stream->misses = 0;
+	stream->known_new = new;
+	return stream->misses++ < MISSES_MAX;
+}
+
+/* Cuts a large chunk that is not known into pieces and looks them up. */
+static enum result cut_pieces(struct stream *stream, struct slice large, struct error *error)
+{
+	stream->next_piece = 0;
+	stream->piece_count = 1;
+	stream->pieces[0] = (struct piece){.length = large.length};
+	if (large.length <= small_size.most || !are_pieces_worth_it(stream))
+		return RESULT_OK;
+	stream->piece_count = 0;
+	while (large.length > 0) {
+		struct piece *piece = &stream->pieces[stream->piece_count++];
+		*piece = (struct piece){.length = cut_find(&stream->rule, &small_size, large)};
+		enum result result =
+		    digest_bytes(stream, (struct slice){large.data, piece->length}, &piece->digest, error);
+		if (result != RESULT_OK)
+			return result;
+		large.data += piece->length;
+		large.length -= piece->length;
+	}
+	return look_up(stream, stream->pieces, stream->piece_count, error);
+}
+
+/* The next large chunk, at a record boundary: passed over when it is known, else cut into pieces. */
+static enum result begin_large(struct stream *stream, struct error *error)
+{
+	enum result result = fill(stream, large_size.most + CUT_AHEAD, error);
+	if (result != RESULT_OK)
+		return result;
+	struct slice bytes = {stream->bytes.data + stream->begin, available(stream)};
+	struct piece large = {.length = cut_find(&stream->rule, &large_size, bytes)};
+	struct slice chunk = {bytes.data, large.length};
+	/* Without a line end it is a chunk only at the end of all bytes: elsewhere its last record goes on. */
+	bool is_last = stream->has_ended && large.length == bytes.length;
+	bool is_chunk = is_last || chunk.data[chunk.length - 1] == '\n';
+	if (is_chunk && stream->position >= stream->input->member->resume_at) {
+		result = digest_bytes(stream, chunk, &large.digest, error);
+		if (result == RESULT_OK)
+			result = look_up(stream, &large, 1, error);
+		if (result != RESULT_OK)
+			return result;
+		if (large.is_known) {
+			pass(stream, large.length, &large.known);
+			return RESULT_OK;
+		}
+		stream->large = open_chunk(stream, large.digest);
+		return cut_pieces(stream, chunk, error);
+	}
+	stream->left = large.length;
+	return RESULT_OK;
+}
+
+static void begin_piece(struct stream *stream, bool is_at_boundary)
+{
+	const struct piece *piece = &stream->pieces[stream->next_piece++];
+	if (is_at_boundary && piece->is_known) {
+		pass(stream, piece->length, &piece->known);
+		return;
+	}
+	if (is_at_boundary && stream->piece_count > 1)
+		stream->small = open_chunk(stream, piece->digest);
+	stream->left = piece->length;
+}
+
+/* What comes next is read, passed over, or given. The reader has taken all that it could of what it was given. */
+static enum result advance(struct stream *stream, struct error *error)
+{
+	bool is_at_boundary = record_at_boundary(stream->reader);
+	close_chunk(stream, &stream->small, is_at_boundary);
+	if (stream->next_piece < stream->piece_count) {
+		begin_piece(stream, is_at_boundary);
+		return RESULT_OK;
+	}
+	close_chunk(stream, &stream->large, is_at_boundary);
+	if (is_at_boundary)
+		return begin_large(stream, error);
+	/* The cut fell into a record: on, line by line, to where the next one begins. */
+	return find_line(stream, &stream->left, error);
+}
+
+static enum result read_chunks(struct stream *stream, void *bytes, size_t size, size_t *count,
+                               struct error *error)
+{
+	while (stream->left == 0) {
+		enum result result = fill(stream, 1, error);
+		/* At the end the last record may have no line end: stream_end_chunks() closes the last chunk. */
+		if (result != RESULT_OK || available(stream) == 0)
+			return result;
+		result = advance(stream, error);
+		if (result != RESULT_OK)
+			return result;
+	}
+	*count = give(stream, bytes, size, stream->left);
+	stream->left -= *count;
+	stream->parsed += *count;
+	return RESULT_OK;
+}
+
+enum result stream_read(void *context, void *bytes, size_t size, size_t *count, struct error *error)
+{
+	struct stream *stream = context;
+	*count = 0;
+	if (atomic_load(stream->input->ingest->options.stop))
+		return error_set(error, RESULT_STOPPED, "stopped");
+	report_progress(stream->input);
+	if (stream->reader == NULL)
+		return read_plain(stream, bytes, size, count, error);
+	return read_chunks(stream, bytes, size, count, error);
+}
+
+static void derive_cut_key(struct stream *stream)
+{
+	static const char label[] = "rowsieve cut";
+	const uint8_t *secret = state_secret(stream->input->ingest->options.state);
+	uint8_t key[16];
+	crypto_generichash(key, sizeof key, (const unsigned char *)label, sizeof label, secret, 32);
+	for (size_t i = 0; i < sizeof key; i++)
+		stream->rule.key[i / 8] |= (uint64_t)key[i] << 8 * (i % 8);
+	sodium_memzero(key, sizeof key);
+}
+
+void stream_change_meaning(struct stream *stream, const struct id *meaning)
+{
+	static const char label[] = "rowsieve chunk";
+	crypto_generichash_state hash;
+	crypto_generichash_init(&hash, state_secret(stream->input->ingest->options.state), 32, ROW_KEY_SIZE);
+	crypto_generichash_update(&hash, (const unsigned char *)label, sizeof label);
+	crypto_generichash_update(&hash, meaning->bytes, sizeof meaning->bytes);
+	crypto_generichash_final(&hash, stream->key, sizeof stream->key);
+	stream->large.is_open = false;
+	stream->small.is_open = false;
+}
+
+enum result stream_begin_chunks(struct stream *stream, const struct stream_chunks *chunks,
+                                struct error *error)
+{
+	stream->pieces = calloc(PIECES_MAX, sizeof *stream->pieces);
+	if (stream->pieces == NULL)
+		return no_memory(error);
+	stream->reader = delimited_reader(chunks->records);
+	stream->rule = (struct cut_rule){.quote = chunks->quote};
+	derive_cut_key(stream);
+	stream_change_meaning(stream, &chunks->meaning);
+	size_t back = delimited_give_back(chunks->records);
+	stream->begin -= back;
+	stream->position -= back;
+	return RESULT_OK;
+}
+
+bool stream_has_chunks(const struct stream *stream)
+{
+	return stream->reader != NULL;
+}
+
+void stream_end_chunks(struct stream *stream)
+{
+	close_chunk(stream, &stream->small, true);
+	close_chunk(stream, &stream->large, true);
+	struct state_member *record = &stream->input->member->mark.member;
+	if (stream->parsed == 0 && record->bytes_skipped > 0)
+		record->bytes_skipped = record->bytes; /* its header was known too */
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_SOURCE_CUT_H
+#define ROWSIEVE_SOURCE_CUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+/*
+ * Content-defined chunks: where a stretch of CSV bytes is cut depends on the bytes around the cut and on a secret, not
+ * on what stands before. So an insertion moves the cuts near it and no others. Cuts fall behind line feeds outside
+ * quotes, as far as counting quotes can tell: whether a cut is a record boundary, only the parser knows.
+ */
+struct cut_rule {
+	uint64_t key[2];
+	char quote; /* '\0': none */
+};
+
+/* Bytes of a chunk: `least` and `most`, and about `mean` where lines are short beside that. */
+struct cut_size {
+	size_t least;
+	size_t mean;
+	size_t most;
+};
+
+/* Bytes that must stand behind the longest chunk for a cut to be certain. */
+enum { CUT_AHEAD = 8 };
+
+/*
+ * The length of the chunk at the beginning of `bytes`. With fewer than size->most + CUT_AHEAD bytes that are not the
+ * end of all there is, it may be too short. A chunk without any line feed has `most` bytes.
+ */
+size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes);
+
+/* Physical lines: they end at LF, CRLF and a lone CR. */
+uint64_t cut_count_lines(struct slice bytes);
+
+#endif
