@@ -91,11 +91,10 @@ static void print_status(const json_t *status)
 	json_t *dataset;
 	json_array_foreach(datasets, index, dataset)
 	{
-		long long rows = number_of(dataset, "rows");
 		printf("%-24s %-24s %-8s %14lld %10lld %6lld %10.1f\n", text_of(dataset, "name", ""),
-		       text_of(dataset, "table", ""), text_of(dataset, "sink", "-"), rows,
-		       number_of(dataset, "batches"), number_of(dataset, "runs"),
-		       rows > 0 ? (double)number_of(dataset, "bytes") / (double)rows : 0.0);
+		       text_of(dataset, "table", ""), text_of(dataset, "sink", "-"),
+		       number_of(dataset, "rows"), number_of(dataset, "batches"), number_of(dataset, "runs"),
+		       json_number_value(json_object_get(dataset, "bytes_per_row")));
 	}
 }
 

@@ -187,10 +187,13 @@ static json_t *describe_dataset(struct state_txn *txn, const struct state_datase
 	if (state_run_stats(txn, dataset->id, &stats) != STATE_OK)
 		return NULL;
 	bool has_pending = state_batch_pending(txn, dataset->id, &pending) == STATE_OK;
-	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:b}", "name", dataset->name, "table",
-	                 dataset->table, "sink", text_or_null(dataset->sink_kind), "rows",
+	double bytes_per_row = dataset->rows > 0 ? (double)stats.bytes / (double)dataset->rows : 0;
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:b}", "name", dataset->name,
+	                 "table", dataset->table, "sink", text_or_null(dataset->sink_kind), "rows",
 	                 (json_int_t)dataset->rows, "batches", (json_int_t)dataset->seq, "runs",
-	                 (json_int_t)stats.runs, "bytes", (json_int_t)stats.bytes, "pending", has_pending);
+	                 (json_int_t)stats.runs, "bytes", (json_int_t)stats.bytes, "bytes_per_row",
+	                 bytes_per_row, "chunks", (json_int_t)stats.chunks, "chunk_bytes",
+	                 (json_int_t)stats.chunk_bytes, "pending", has_pending);
 }
 
 json_t *history_datasets(struct state_txn *txn)

@@ -216,6 +216,16 @@ class Asking(RunCase):
         self.assertEqual(self.history(), with_daemon)
         self.assertEqual({report["dataset"] for report in with_daemon}, {"x", "y"})
 
+    def test_status_shows_the_size_of_each_seen_set(self):
+        self.daemon()
+        self.wait_taken(self.deliver("x.csv", "a\n" + "".join(f"{i}\n" for i in range(10000))))
+        [dataset] = json.loads(self.rowsieve("status", "--json").stdout)["datasets"]
+        self.assertEqual((dataset["rows"], dataset["runs"]), (10000, 1))
+        self.assertEqual(dataset["bytes_per_row"], dataset["bytes"] / 10000)
+        self.assertGreater(dataset["bytes_per_row"], 16)
+        self.assertLess(dataset["bytes_per_row"], 20)
+        self.assertRegex(self.rowsieve("status").stdout, r"x .* 10000 +1 +1 +17\.\d\n")
+
     def test_history_can_be_asked_for_one_dataset_or_file(self):
         self.daemon()
         self.wait_taken(self.deliver("x.csv", "a\n1\n2\n"), self.deliver("y.csv", "a\n1\n"))
