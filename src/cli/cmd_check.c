@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/app.h"
 #include "cli/checks.h"
+#include "cli/checks_tables.h"
 #include "cli/command.h"
 #include "cli/query.h"
 #include "cli/upkeep.h"
@@ -49,6 +50,8 @@ static void check_sink(struct checks *checks, const struct config *config)
 		result = app.sink->interface->connect(app.sink, &error);
 	checks_add(checks, "sink", result, &error,
 	           config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql, connected");
+	if (result == RESULT_OK)
+		checks_tables(checks, config, app.sink);
 	app_close(&app);
 }
 

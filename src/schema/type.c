@@ -139,6 +139,24 @@ bool type_widen(struct type *type, const struct type *other)
 	return true;
 }
 
+bool type_holds(const struct type *type, const struct type *other)
+{
+	struct type wider = *type;
+	if (is_exact_number(type) && is_exact_number(other))
+		return !type_widen(&wider, other);
+	switch (type->kind) {
+	case TYPE_TEXT:
+		return type->length == 0 || (other->kind == TYPE_TEXT && !type_widen(&wider, other));
+	case TYPE_INTEGER:
+	case TYPE_DECIMAL:
+		return other->kind == TYPE_BOOLEAN;
+	case TYPE_DATETIME:
+		return other->kind == TYPE_DATETIME || other->kind == TYPE_DATE;
+	default:
+		return type->kind == other->kind;
+	}
+}
+
 enum result type_check_format(const char *format, enum type_kind kind, struct error *error)
 {
 	return date_format_check(format, kind == TYPE_DATETIME, error);

@@ -67,6 +67,9 @@ void type_text(char text[TYPE_TEXT_MAX], const struct type *type);
  * digits, integers among decimals. False: it is that already, or there is no such type. */
 bool type_widen(struct type *type, const struct type *other);
 
+/* Does a column of this type hold every value of the other, and give it back as it was? */
+bool type_holds(const struct type *type, const struct type *other);
+
 /*
  * A strptime format that yields a date (and a time of day where kind says so) without guessing: each part
  * once, nothing that would be thrown away. Allowed are %Y %y %m %b %B %h %d %e %F %D %a %A, for a time of day

@@ -7,7 +7,7 @@ import datetime
 import io
 import sqlite3
 
-from rowsieve_test import EXIT_CONFIG, EXIT_DELIVERY, Case, MysqlSink, SqliteSink, shared
+from rowsieve_test import EXIT_CONFIG, EXIT_DELIVERY, Case, MysqlSink, SqliteSink, parse_objects, shared
 
 SEED = "Credit card transactions - India - Simple.csv"
 
@@ -342,6 +342,19 @@ class TablesOfOthers(DatasetCase):
         path = self.write("d.csv", "a,b\n1,x\n1,x\n2,y\n")
         self.assert_counts(self.ingest(path, dataset="fresh", options=["--dry-run"])[0], rows=3, new=2, duplicate=1)
         self.assertEqual(self.table_size("fresh"), 0)
+
+    def check(self, status=0):
+        lines = parse_objects(self.rowsieve("check", "--json", status=status).stdout)
+        return [line for line in lines if line["check"] == "table"]
+
+    def test_check_says_what_of_the_declared_columns_does_not_fit(self):
+        self.make(self.CREATE)
+        self.declare("column.Card Type.as=Card Type", "column.Date.type=date", dataset="cards")
+        self.assertEqual([line["ok"] for line in self.check()], [True])
+        self.declare("column.Amount.type=date", dataset="cards")
+        self.assertIn("'Amount' holds integer", self.check(status=EXIT_CONFIG)[0]["message"])
+        self.options[-1] = "dataset.cards.column.Gender.type=text"
+        self.assertIn("no column 'gender'", self.check(status=EXIT_CONFIG)[0]["message"])
 
     def test_a_column_that_it_lacks_is_said(self):
         self.make(self.CREATE)

@@ -468,6 +468,67 @@ Test(type, datetimes_of_a_zone_are_stored_in_utc)
 	cr_expect_eq(zone_open(&none, "Nowhere/City", NULL), RESULT_CONFIG);
 }
 
+Test(type, a_type_holds_what_it_gives_back)
+{
+	static const struct {
+		const char *type, *other;
+		bool holds;
+	} cases[] = {
+	    {"text", "text(9)", true},
+	    {"text", "real", true},
+	    {"text(9)", "text(9)", true},
+	    {"text(9)", "text(10)", false},
+	    {"text(9)", "text", false},
+	    {"text(9)", "integer", false},
+	    {"integer", "integer", true},
+	    {"integer", "decimal(9,2)", false},
+	    {"integer", "boolean", true},
+	    {"decimal(21,2)", "integer", true},
+	    {"decimal(9,2)", "integer", false},
+	    {"decimal(9,2)", "decimal(8,1)", true},
+	    {"decimal(9,2)", "decimal(9,3)", false},
+	    {"real", "real", true},
+	    {"real", "decimal(9,2)", false},
+	    {"boolean", "integer", false},
+	    {"datetime", "date", true},
+	    {"date", "datetime", false},
+	    {"date", "text", false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct type type = parse_type(cases[i].type), other = parse_type(cases[i].other);
+		cr_expect_eq(type_holds(&type, &other), cases[i].holds, "%s %s", cases[i].type,
+		             cases[i].other);
+	}
+}
+
+Test(type, widening_keeps_what_was_held)
+{
+	static const struct {
+		const char *type, *other, *wider;
+	} cases[] = {
+	    {"integer", "decimal(9,2)", "decimal(21,2)"},
+	    {"decimal(9,2)", "integer", "decimal(21,2)"},
+	    {"decimal(9,2)", "decimal(5,4)", "decimal(11,4)"},
+	    {"decimal(38,2)", "decimal(38,30)", NULL},
+	    {"text(3)", "text(5)", "text(5)"},
+	    {"text(3)", "text", "text"},
+	    {"text(5)", "text(3)", NULL},
+	    {"integer", "integer", NULL},
+	    {"integer", "text", NULL},
+	    {"text", "integer", NULL},
+	    {"decimal(60,10)", "decimal(30,20)", NULL},
+	    {"real", "decimal(9,2)", NULL},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[TYPE_TEXT_MAX];
+		struct type type = parse_type(cases[i].type), other = parse_type(cases[i].other);
+		bool is_wider = type_widen(&type, &other);
+		type_text(text, &type);
+		cr_expect_eq(is_wider, cases[i].wider != NULL, "%s %s", cases[i].type, cases[i].other);
+		cr_expect_str_eq(text, is_wider ? cases[i].wider : cases[i].type);
+	}
+}
+
 Test(type, a_date_is_the_midnight_of_a_loosely_read_datetime)
 {
 	cr_expect_str_eq(READ("datetime", "2014-10-29", .is_loose = true), "2014-10-29 00:00:00");
