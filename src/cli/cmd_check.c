@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "cli/app.h"
 #include "cli/checks.h"
@@ -10,6 +11,9 @@
 #include "cli/command.h"
 #include "cli/query.h"
 #include "cli/upkeep.h"
+#include "fetch/account.h"
+#include "fetch/endpoint.h"
+#include "fetch/handle.h"
 #include "status/control.h"
 
 static void check_directory(struct checks *checks, const char *name, const char *path)
@@ -103,6 +107,33 @@ static void check_state(struct checks *checks, const struct config *config)
 	app_close(&app);
 }
 
+/* Sources, endpoint and credentials; nobody is asked. */
+static enum result judge_fetches(const struct config *config, struct error *error)
+{
+	CLEANUP(account_free) struct account account = {0};
+	struct endpoint *endpoint = NULL;
+	struct handle handle;
+	enum result result = endpoint_open(&endpoint, config->kaggle.endpoint, error);
+	endpoint_close(endpoint);
+	for (size_t i = 0; result == RESULT_OK && i < config->fetch_count; i++) {
+		const struct config_fetch *fetch = &config->fetches[i];
+		result = handle_parse(&handle, fetch->source, fetch->file, error);
+		if (result == RESULT_CONFIG)
+			error_wrap(error, "fetch '%s'", fetch->name);
+	}
+	return result == RESULT_OK ? account_find(&account, error) : result;
+}
+
+static void check_fetches(struct checks *checks, const struct config *config)
+{
+	struct error error = {0};
+	char message[64];
+	if (config->fetch_count == 0)
+		return;
+	snprintf(message, sizeof message, "%zu data sets of Kaggle", config->fetch_count);
+	checks_add(checks, "fetch", judge_fetches(config, &error), &error, message);
+}
+
 static void print_checks(const json_t *lines)
 {
 	size_t index;
@@ -137,6 +168,7 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	check_state(&checks, config);
 	check_sink(&checks, config);
 	check_store(&checks, config);
+	check_fetches(&checks, config);
 	if (options->json)
 		query_print_json(checks.lines);
 	else

@@ -97,19 +97,21 @@ static enum result carry_out_intent(struct run *run, struct error *error)
 	const char *wanted = json_string_value(json_object_get(intent, "name"));
 	char name[HANDLE_FILE_MAX + 1];
 	snprintf(name, sizeof name, "%s", wanted != NULL ? wanted : "");
-	enum result result = RESULT_OK;
-	if (nursery_has_part(&run->nursery)) {
+	bool has_part;
+	enum result result = nursery_look(&run->nursery, &has_part, error);
+	if (result == RESULT_OK && has_part)
 		result = nursery_drop(&run->nursery, name, error);
-		if (result == RESULT_END && run->options->keeps_files) {
-			name_version(name, wanted, json_integer_value(json_object_get(intent, "version")));
-			result = nursery_drop(&run->nursery, name, error);
-		}
+	if (result == RESULT_END && run->options->keeps_files) {
+		name_version(name, wanted, json_integer_value(json_object_get(intent, "version")));
+		result = nursery_drop(&run->nursery, name, error);
 	}
 	if (result == RESULT_END) {
 		error_set(error, RESULT_END, "version %lld waits until '%s' has left the drop directory",
 		          (long long)json_integer_value(json_object_get(intent, "version")), name);
 		return RESULT_END;
 	}
+	if (result == RESULT_OK)
+		result = nursery_confirm(&run->nursery, error);
 	if (result != RESULT_OK)
 		return result;
 	snprintf(run->report->file, sizeof run->report->file, "%s", name);

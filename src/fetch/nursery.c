@@ -39,9 +39,12 @@ enum result nursery_grow(const struct nursery *nursery, bool keeps, int *fd, str
 	return *fd >= 0 ? RESULT_OK : error_set_errno(error, RESULT_IO, "'%s': cannot open", nursery->part);
 }
 
-bool nursery_has_part(const struct nursery *nursery)
+enum result nursery_look(const struct nursery *nursery, bool *has_part, struct error *error)
 {
-	return access(nursery->part, F_OK) == 0;
+	*has_part = access(nursery->part, F_OK) == 0;
+	if (*has_part || errno == ENOENT)
+		return RESULT_OK;
+	return error_set_errno(error, RESULT_IO, "'%s'", nursery->part);
 }
 
 void nursery_clear(const struct nursery *nursery)
@@ -52,6 +55,8 @@ void nursery_clear(const struct nursery *nursery)
 enum result nursery_settle(const struct nursery *nursery, int fd, struct error *error)
 {
 	enum result result = file_sync(fd, nursery->part, error);
+	if (result != RESULT_OK)
+		nursery_clear(nursery); /* what is on disk is unknown, and a second sync would not tell */
 	return result == RESULT_OK ? file_sync_directory(nursery->directory, error) : result;
 }
 
@@ -65,6 +70,11 @@ enum result nursery_drop(const struct nursery *nursery, const char *name, struct
 			return RESULT_END;
 		return error_set_errno(error, RESULT_IO, "'%s': cannot make it '%s'", nursery->part, path);
 	}
+	return RESULT_OK;
+}
+
+enum result nursery_confirm(const struct nursery *nursery, struct error *error)
+{
 	enum result result = file_sync_directory(nursery->drop, error);
 	return result == RESULT_OK ? file_sync_directory(nursery->directory, error) : result;
 }

@@ -327,6 +327,15 @@ class ForPeople(FetchCase):
                 self.assert_one_line(self.rowsieve("fetch", *arguments, status=status).stderr, *parts)
         self.assertEqual(self.kaggle.requests, [])
 
+    def test_check_finds_what_is_wrong_without_asking_anybody(self):
+        options = ["-o", f"fetch.x.source={SLUG}"]
+        self.assertIn("ok     fetch      1 data sets of Kaggle", self.rowsieve("check", *options).stdout)
+        for wrong in (["-o", "fetch.x.source=nonsense"], [*options, "-o", "kaggle.endpoint=http://example.org"]):
+            self.assertIn("FAILED fetch", self.rowsieve("check", *wrong, status=EXIT_CONFIG).stdout)
+        self.write(self.home / ".kaggle" / "kaggle.json", "{")
+        self.assertIn("kaggle.json': not a JSON object", self.rowsieve("check", *options, status=EXIT_CONFIG).stdout)
+        self.assertEqual(self.kaggle.requests, [])
+
     def status_of_fetch(self):
         [status] = parse_objects(self.rowsieve("status", "--json").stdout)
         [fetch] = status["fetches"]

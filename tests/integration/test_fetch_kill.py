@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`rowsieve fetch` killed at every system call that changes something (with --deep: at every one), and run again: only
-whole files ever appear in the drop directory, and each version once."""
+"""`rowsieve fetch` killed at every system call that changes something (with --deep: at every one), or let down by it, and
+run again: only whole files ever appear in the drop directory, and each version once."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,19 @@ from fetch_case import SLUG, FetchCase, table
 from rowsieve_test import DEADLINE, DEEP, need_tool
 
 NAME = "shoot-outs"
-CHANGING = "openat,mkdir,write,pwrite64,fsync,rename,renameat2,unlink,ftruncate,flock,sendto,close"
+CHANGING = "openat,mkdir,access,write,pwrite64,fsync,rename,renameat2,unlink,ftruncate,flock,sendto,close"
+FAILS_WITH = {
+    "openat": ["EMFILE"],
+    "mkdir": ["ENOSPC"],
+    "write": ["ENOSPC", "EINTR"],
+    "fsync": ["EIO"],
+    "rename": ["EIO"],
+    "renameat2": ["EIO"],
+    "ftruncate": ["EIO"],
+    "flock": ["ENOLCK"],
+    "sendto": ["ECONNRESET"],
+    "access": ["EACCES"],
+}
 FIRST = {"one.csv": table("1,1") * 40, "two.csv": table("2,2") * 40}
 SECOND = {"one.csv": table("1,1") * 40, "two.csv": table("2,2", "3,3") * 40}
 
@@ -19,7 +32,7 @@ def can_trace():
     return bool(shutil.which("strace")) and subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, check=False).returncode == 0
 
 
-class KilledFetch(FetchCase):
+class DisturbedFetch(FetchCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -59,30 +72,50 @@ class KilledFetch(FetchCase):
         if backup.exists():
             shutil.copytree(backup, self.data)
 
-    def sweep(self, expected):
+    def sweep(self, expected, actions, hits_at_least):
+        """Each action at each of its calls; then an undisturbed run, and the version is there, once."""
         backup = self.directory / "backup"
         if self.data.exists():
             shutil.copytree(self.data, backup)
-        kills = 0
+        hits = 0
         for call, number in self.moments():
-            self.restore(backup)
-            taken = []
-            killed = self.traced("-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}")
-            kills += killed.returncode in (-9, 137)
-            self.take_all(taken)
-            self.rowsieve("fetch", SLUG)
-            self.take_all(taken)
-            self.assertEqual(taken, [expected], f"killed at {call} {number}")
-            self.assertEqual(list((self.drop / ".fetch").iterdir()), [])
-        self.assertGreater(kills, 20)
+            for action in actions(call):
+                self.restore(backup)
+                taken = []
+                ended = self.traced("-e", f"trace={call}", "-e", f"inject={call}:{action}:when={number}")
+                self.assertIn(ended.returncode, (0, 1, 69, 73, 78, -9, 137), (call, number, ended.stderr))
+                hits += ended.returncode != 0
+                self.take_all(taken)
+                self.forget_not_before()
+                self.rowsieve("fetch", SLUG)
+                self.take_all(taken)
+                self.assertEqual(taken, [expected], f"{action} at {call} {number}")
+                self.assertEqual(list((self.drop / ".fetch").iterdir()), [])
+        self.assertGreater(hits, hits_at_least)
 
-    def test_first_version(self):
+    def forget_not_before(self):
+        for path in (self.data / "state" / "fetch").glob("*.json"):
+            path.write_text(json.dumps({**json.loads(path.read_text()), "not_before": 0}))
+
+    def kill(self, call):
+        return ["signal=SIGKILL"]
+
+    def fail(self, call):
+        return [f"error={name}" for name in FAILS_WITH.get(call, ())]
+
+    def test_killed_at_the_first_version(self):
         self.kaggle.publish(SLUG, FIRST)
-        self.sweep((f"{NAME}.v1.zip", FIRST))
+        self.sweep((f"{NAME}.v1.zip", FIRST), self.kill, 20)
 
-    def test_changed_members(self):
+    def publish_both(self):
         self.kaggle.publish(SLUG, FIRST)
         self.fetch()
         (self.drop / f"{NAME}.v1.zip").unlink()
         self.kaggle.publish(SLUG, SECOND)
-        self.sweep((f"{NAME}.v2.zip", {"two.csv": SECOND["two.csv"]}))
+        return f"{NAME}.v2.zip", {"two.csv": SECOND["two.csv"]}
+
+    def test_killed_at_changed_members(self):
+        self.sweep(self.publish_both(), self.kill, 20)
+
+    def test_calls_that_fail(self):
+        self.sweep(self.publish_both(), self.fail, 10)
