@@ -352,7 +352,7 @@ class TablesOfOthers(DatasetCase):
         self.declare("column.Card Type.as=Card Type", "column.Date.type=date", dataset="cards")
         self.assertEqual([line["ok"] for line in self.check()], [True])
         self.declare("column.Amount.type=date", dataset="cards")
-        self.assertIn("'Amount' holds integer", self.check(status=EXIT_CONFIG)[0]["message"])
+        self.assertIn("'amount' holds integer", self.check(status=EXIT_CONFIG)[0]["message"])
         self.options[-1] = "dataset.cards.column.Gender.type=text"
         self.assertIn("no column 'gender'", self.check(status=EXIT_CONFIG)[0]["message"])
 
