@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private MariaDB on loopback, without accounts, in a temporary directory of its own."""
+"""A private MariaDB on loopback in a temporary directory of its own, without accounts unless they are wanted."""
 
 import ctypes
 import os
@@ -36,15 +36,35 @@ def free_port():
 class MariaDB:
     """start() and stop() as often as wanted: the data stays until close(). The port is the same each time."""
 
-    def __init__(self):
+    def __init__(self, accounts=False):
+        self.accounts = accounts
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rowsieve-mariadb-"))
         self.socket = self.directory / "s.sock"
         self.port = free_port()
         self.process = None
         (self.directory / "data").mkdir()
+        if accounts:
+            self._make_accounts()
         (self.directory / "tmp").mkdir()
 
-    def start(self):
+    def _make_accounts(self):
+        subprocess.run(
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--datadir={self.directory}/data",
+                f"--user={pwd.getpwuid(os.getuid()).pw_name}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def start(self, *options):
+        """With further options, which win over those here."""
         directory = self.directory
         self.process = subprocess.Popen(
             [
@@ -56,7 +76,7 @@ class MariaDB:
                 f"--socket={self.socket}",
                 f"--pid-file={directory}/pid",
                 f"--log-error={directory}/err.log",
-                "--skip-grant-tables",
+                *([] if self.accounts else ["--skip-grant-tables"]),
                 "--skip-name-resolve",
                 "--bind-address=127.0.0.1",
                 f"--port={self.port}",
@@ -72,6 +92,7 @@ class MariaDB:
                 "--local-infile=1",
                 "--character-set-server=utf8mb4",
                 "--max-allowed-packet=64M",
+                *options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -101,6 +122,12 @@ class MariaDB:
             self.process.terminate()
             self.process.wait()
             self.process = None
+
+    def kill(self):
+        """As when the machine's memory runs out."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
 
     def close(self):
         self.stop()
