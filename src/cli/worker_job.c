@@ -116,6 +116,7 @@ static void on_stored(void *context, double seconds)
 {
 	struct worker *worker = context;
 	metrics_add_batch(worker->metrics, seconds);
+	trouble_end(worker->trouble);
 }
 
 static struct ingest_options engine_options(struct worker *worker, bool dry_run)

@@ -16,10 +16,13 @@ class Proxy:
         self.is_down = False
         self.connections = []
         self.on_statement = None
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def close(self):
         self.down()
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread: a closed descriptor may be the next test's
+        self.thread.join()
         self.listener.close()
 
     def down(self):
