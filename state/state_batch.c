@@ -348,6 +348,8 @@ static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, con
 	dataset.seq = record->pending.seq;
 	memcpy(dataset.batch_id, record->pending.batch_id, sizeof(dataset.batch_id));
 	dataset.rows += record->new_count;
+	if (record->run.entries > record->new_count)
+		dataset.updated_seq = dataset.seq;
 	return state_dataset_put(txn, &dataset);
 }
 

@@ -19,7 +19,8 @@ struct state_dataset {
 	uint32_t schema_version;                 /* newest frozen schema; 0 = none yet */
 	uint64_t seq;                            /* last live batch; 0 = none */
 	uint8_t batch_id[STATE_ID_SIZE];         /* its id; zero with seq 0 */
-	uint64_t rows;                           /* digests that are live */
+	uint64_t rows;                           /* digests, or keys, that are live */
+	uint64_t updated_seq;                    /* last live batch that changed the row of a key; 0 = none */
 };
 
 /* STATE_NOT_FOUND when there is none of that name. */

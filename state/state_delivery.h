@@ -94,6 +94,7 @@ struct state_content {
 	uint8_t whole[16]; /* digest of all of them */
 	uint64_t bytes;
 	uint32_t cache_epoch;
+	uint64_t seq; /* of the dataset when its first row was judged */
 	uint8_t fingerprint[16];
 	struct state_counts counts;
 	uint64_t lines;

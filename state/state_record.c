@@ -45,6 +45,7 @@ void state_record_put_dataset(struct state_encoder *encoder, const struct state_
 	state_codec_put_u64(encoder, dataset->seq);
 	state_codec_put_bytes(encoder, dataset->batch_id, sizeof(dataset->batch_id));
 	state_codec_put_u64(encoder, dataset->rows);
+	state_codec_put_u64(encoder, dataset->updated_seq);
 }
 
 void state_record_get_dataset(struct state_decoder *decoder, struct state_dataset *dataset)
@@ -61,6 +62,7 @@ void state_record_get_dataset(struct state_decoder *decoder, struct state_datase
 	dataset->seq = state_codec_get_u64(decoder);
 	state_codec_get_bytes(decoder, dataset->batch_id, sizeof(dataset->batch_id));
 	dataset->rows = state_codec_get_u64(decoder);
+	dataset->updated_seq = state_codec_get_u64(decoder);
 }
 
 void state_record_put_delivery(struct state_encoder *encoder, const struct state_delivery *delivery)
@@ -127,6 +129,7 @@ void state_record_put_content(struct state_encoder *encoder, const struct state_
 {
 	state_codec_put_u64(encoder, content->bytes);
 	state_codec_put_u32(encoder, content->cache_epoch);
+	state_codec_put_u64(encoder, content->seq);
 	state_codec_put_bytes(encoder, content->fingerprint, sizeof(content->fingerprint));
 	put_counts(encoder, &content->counts);
 	state_codec_put_u64(encoder, content->lines);
@@ -137,6 +140,7 @@ void state_record_get_content(struct state_decoder *decoder, struct state_conten
 {
 	content->bytes = state_codec_get_u64(decoder);
 	content->cache_epoch = state_codec_get_u32(decoder);
+	content->seq = state_codec_get_u64(decoder);
 	state_codec_get_bytes(decoder, content->fingerprint, sizeof(content->fingerprint));
 	get_counts(decoder, &content->counts);
 	content->lines = state_codec_get_u64(decoder);

@@ -79,6 +79,11 @@ static struct dialect dialect_of(const struct config_dialect *config)
 
 static enum result make_datasets(struct app *app, struct error *error)
 {
+	static const enum batch_on_change on_change[] = {
+	    [CONFIG_ON_CHANGE_UPDATE] = BATCH_CHANGE_UPDATES,
+	    [CONFIG_ON_CHANGE_IGNORE] = BATCH_CHANGE_IGNORED,
+	    [CONFIG_ON_CHANGE_REJECT] = BATCH_CHANGE_REJECTED,
+	};
 	size_t count = app->config->dataset_count;
 	app->datasets = calloc(count + 1, sizeof *app->datasets);
 	if (app->datasets == NULL)
@@ -92,6 +97,7 @@ static enum result make_datasets(struct app *app, struct error *error)
 		    .file_count = dataset->file_count,
 		    .dialect = dialect_of(&dataset->dialect),
 		    .spec = dataset->schema,
+		    .on_change = on_change[dataset->on_change],
 		};
 	}
 	return RESULT_OK;

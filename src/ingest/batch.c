@@ -4,42 +4,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The unseen digests of one judged batch, rising. */
-struct batch_memory {
-	struct batch_memory *next;
-	size_t count;
-	struct state_digest digests[];
-};
+#include "ingest/batch_keys.h"
+
+static bool allocate(struct batch *batch, size_t rows)
+{
+	batch->rows = calloc(rows, sizeof *batch->rows);
+	batch->digests = calloc(rows, sizeof *batch->digests);
+	batch->entries = calloc(rows, sizeof *batch->entries);
+	batch->unseen = calloc(rows, sizeof *batch->unseen);
+	batch->refused = calloc(rows, sizeof *batch->refused);
+	batch->items = calloc(rows, 2 * sizeof *batch->items);
+	batch->known = calloc(rows, sizeof *batch->known);
+	batch->seen = calloc(rows, sizeof *batch->seen);
+	return batch->rows != NULL && batch->digests != NULL && batch->entries != NULL &&
+	       batch->unseen != NULL && batch->refused != NULL && batch->items != NULL &&
+	       batch->known != NULL && batch->seen != NULL;
+}
 
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry)
 {
-	*batch = (struct batch){
-	    .rows = calloc(rows, sizeof *batch->rows),
-	    .digests = calloc(rows, sizeof *batch->digests),
-	    .unseen = calloc(rows, sizeof *batch->unseen),
-	    .seen = calloc(rows, sizeof *batch->seen),
-	    .capacity = rows,
-	    .limit = bytes,
-	    .is_dry = is_dry,
-	};
-	if (batch->rows == NULL || batch->digests == NULL || batch->unseen == NULL || batch->seen == NULL) {
-		batch_close(batch);
-		return RESULT_NO_MEMORY;
-	}
-	return RESULT_OK;
+	*batch = (struct batch){.capacity = rows, .limit = bytes, .is_dry = is_dry};
+	if (allocate(batch, rows))
+		return RESULT_OK;
+	batch_close(batch);
+	return RESULT_NO_MEMORY;
 }
 
 void batch_close(struct batch *batch)
 {
-	while (batch->memory != NULL) {
-		struct batch_memory *memory = batch->memory;
-		batch->memory = memory->next;
-		free(memory);
-	}
+	batch_memory_free(batch->memory);
 	buffer_free(&batch->bytes);
 	free(batch->rows);
 	free(batch->digests);
+	free(batch->entries);
 	free(batch->unseen);
+	free(batch->refused);
+	free(batch->items);
+	free(batch->known);
 	free(batch->seen);
 	*batch = (struct batch){0};
 }
@@ -54,101 +55,93 @@ void batch_clear(struct batch *batch)
 	batch->bytes.length = 0;
 	batch->count = 0;
 	batch->unseen_count = 0;
+	batch->update_count = 0;
+	batch->refused_count = 0;
 }
 
-void batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
-               struct state_counts *counts)
+struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
+                            struct state_counts *counts)
 {
-	batch->rows[batch->count] = (struct batch_row){
+	struct batch_row *row = &batch->rows[batch->count++];
+	*row = (struct batch_row){
 	    .digest = {digests->row.hi, digests->row.lo},
+	    .key = {digests->key.hi, digests->key.lo},
+	    .rank = digests->rank,
+	    .counts = counts,
 	    .offset = offset,
 	    .length = (uint32_t)(batch->bytes.length - offset),
-	    .order = (uint32_t)batch->count,
-	    .counts = counts,
 	};
-	batch->count++;
+	return row;
 }
 
-static int compare_digests(const void *left, const void *right)
+/* The rows that are still to be judged, by their digests. */
+static size_t sort_digests(struct batch *batch)
 {
-	const struct batch_row *a = left;
-	const struct batch_row *b = right;
-	int order = state_digest_compare(a->digest, b->digest);
-	if (order != 0)
-		return order;
-	return a->order < b->order ? -1 : 1;
-}
-
-static int compare_orders(const void *left, const void *right)
-{
-	const struct batch_row *a = left;
-	const struct batch_row *b = right;
-	return a->order < b->order ? -1 : 1;
-}
-
-/* The rows are sorted by digest and seen[] answers for each; moves the unseen ones to the front. */
-static size_t keep_unseen(struct batch *batch)
-{
-	size_t kept = 0;
+	size_t count = 0;
 	for (size_t i = 0; i < batch->count; i++) {
-		struct batch_row row = batch->rows[i];
-		bool is_repeated =
-		    kept > 0 && state_digest_compare(batch->digests[kept - 1], row.digest) == 0;
-		row.counts->rows++;
-		if (batch->seen[i] || is_repeated) {
-			row.counts->duplicate++;
-			continue;
-		}
-		row.counts->new ++;
-		batch->digests[kept] = row.digest;
-		batch->rows[kept++] = row;
+		if (!batch->rows[i].is_past)
+			batch->items[count++] = (struct state_sort_item){batch->rows[i].digest, i};
 	}
-	return kept;
+	state_sort_items(batch->items, batch->items + batch->capacity, count);
+	for (size_t i = 0; i < count; i++)
+		batch->digests[i] = batch->items[i].digest;
+	return count;
 }
 
-static void probe_memory(struct batch *batch)
+/* Equal rows stand together, in the order of delivery: the first one is new unless it was seen. */
+static void judge_rows(struct batch *batch, size_t count)
 {
-	for (const struct batch_memory *memory = batch->memory; memory != NULL; memory = memory->next) {
-		size_t place = 0;
-		for (size_t i = 0; i < batch->count && place < memory->count; i++) {
-			while (place < memory->count &&
-			       state_digest_compare(memory->digests[place], batch->digests[i]) < 0)
-				place++;
-			if (place < memory->count &&
-			    state_digest_compare(memory->digests[place], batch->digests[i]) == 0)
-				batch->seen[i] = true;
+	bool is_seen = false;
+	for (size_t i = 0; i < count; i++) {
+		struct batch_row *row = &batch->rows[batch->items[i].tag];
+		if (i == 0 || state_digest_compare(batch->items[i - 1].digest, row->digest) != 0)
+			is_seen = batch->seen[i];
+		row->counts->rows++;
+		if (is_seen) {
+			row->counts->duplicate++;
+		} else if (row->is_old) {
+			row->counts->filtered++;
+		} else {
+			is_seen = true;
+			row->counts->new ++;
+			row->fate = BATCH_NEW;
+			batch->digests[batch->unseen_count++] = row->digest;
 		}
 	}
 }
 
-static enum state_result remember(struct batch *batch)
+static enum state_result judge_set(struct batch *batch, struct state_txn *txn,
+                                   const struct batch_rules *rules)
 {
-	struct batch_memory *memory =
-	    malloc(sizeof *memory + batch->unseen_count * sizeof memory->digests[0]);
-	if (memory == NULL)
-		return STATE_NO_MEMORY;
-	memory->next = batch->memory;
-	memory->count = batch->unseen_count;
-	memcpy(memory->digests, batch->digests, batch->unseen_count * sizeof memory->digests[0]);
-	batch->memory = memory;
+	size_t count = sort_digests(batch);
+	enum state_result result = state_run_probe(txn, rules->dataset, batch->digests, count, batch->seen);
+	if (result != STATE_OK)
+		return result;
+	batch_memory_probe(batch->memory, batch->digests, count, batch->seen, NULL);
+	judge_rows(batch, count);
 	return STATE_OK;
 }
 
-enum state_result batch_judge(struct batch *batch, struct state_txn *txn, uint32_t dataset)
+static void collect_in_order(struct batch *batch)
 {
-	qsort(batch->rows, batch->count, sizeof *batch->rows, compare_digests);
-	for (size_t i = 0; i < batch->count; i++)
-		batch->digests[i] = batch->rows[i].digest;
-	enum state_result result = state_run_probe(txn, dataset, batch->digests, batch->count, batch->seen);
+	size_t count = 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct batch_row *row = &batch->rows[i];
+		if (row->fate == BATCH_NEW)
+			batch->unseen[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
+	}
+}
+
+enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules)
+{
+	enum state_result result =
+	    rules->is_keyed ? batch_keys_judge(batch, txn, rules) : judge_set(batch, txn, rules);
 	if (result != STATE_OK)
 		return result;
-	if (batch->is_dry)
-		probe_memory(batch);
-
-	batch->unseen_count = keep_unseen(batch);
-	qsort(batch->rows, batch->unseen_count, sizeof *batch->rows, compare_orders);
-	for (size_t i = 0; i < batch->unseen_count; i++)
-		batch->unseen[i] =
-		    (struct slice){batch->bytes.data + batch->rows[i].offset, batch->rows[i].length};
-	return batch->is_dry ? remember(batch) : STATE_OK;
+	if (!rules->is_keyed)
+		collect_in_order(batch);
+	if (!batch->is_dry)
+		return STATE_OK;
+	return rules->is_keyed ? batch_memory_add_entries(&batch->memory, batch->entries, batch->unseen_count)
+	                       : batch_memory_add(&batch->memory, batch->digests, batch->unseen_count);
 }

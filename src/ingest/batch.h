@@ -5,20 +5,46 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "ingest/batch_memory.h"
 #include "schema/identity.h"
 #include "state_delivery.h"
 #include "state_run.h"
+#include "state_sort.h"
 
 /*
- * Rows on their way: canonical form, digest, and the counts they will be added to. batch_judge() finds out
- * which of them were never seen; only those are kept.
+ * Rows on their way: canonical form, digests, and the counts they will be added to. batch_judge() finds out
+ * what becomes of each, record by record in the order of delivery, by one sort and one probe; only rows that
+ * change the table are kept.
  */
+enum batch_fate {
+	BATCH_DROPPED = 0, /* seen, filtered, refused, or followed by another row of its key */
+	BATCH_NEW,
+	BATCH_UPDATE, /* takes the place of the row of its key */
+};
+
 struct batch_row {
-	struct state_digest digest;
+	struct state_digest digest; /* of the row; in a bag, of its n-th occurrence */
+	struct state_digest key;    /* with a key */
+	uint64_t rank;              /* with a key: orders rows about as the table does */
+	struct state_counts *counts;
 	size_t offset; /* of the canonical form in `bytes` */
 	uint32_t length;
-	uint32_t order; /* place in the batch: the first of equal rows is the new one */
-	struct state_counts *counts;
+	bool is_old;  /* not newer than its member's watermark */
+	bool is_past; /* of a bag: judged before a restart, and counted again only */
+	enum batch_fate fate;
+};
+
+enum batch_on_change {
+	BATCH_CHANGE_UPDATES,
+	BATCH_CHANGE_IGNORED,
+	BATCH_CHANGE_REJECTED,
+};
+
+/* What the rows of a dataset are judged by. */
+struct batch_rules {
+	uint32_t dataset;
+	bool is_keyed;
+	enum batch_on_change on_change; /* with a key */
 };
 
 struct batch {
@@ -29,20 +55,30 @@ struct batch {
 	size_t limit;    /* bytes of canonical form from which on it is full */
 
 	/* after batch_judge(): */
-	struct state_digest *digests; /* of the unseen rows, rising; capacity entries */
-	struct slice *unseen;         /* their canonical forms, in the order of delivery */
+	struct state_digest *digests; /* without a key: of the rows to store, rising */
+	struct state_entry *entries;  /* with a key: of the keys whose rows are to be stored, rising */
+	struct slice *unseen;         /* rows to store: new ones, then updates; in the order of delivery,
+	                                 with a key about in the order of keys */
 	size_t unseen_count;
-	bool *seen; /* scratch of the probe */
+	size_t update_count; /* how many of them are updates */
+	uint32_t *refused;   /* places of rows that are rejects for their key's sake, in order of keys */
+	size_t refused_count;
 
-	/* of a dry run, which puts nothing into the state: what it would have put there, 16 bytes a row */
+	/* scratch */
+	struct state_sort_item *items; /* twice the capacity */
+	struct state_digest *known;
+	bool *seen;
+
+	/* of a dry run, which puts nothing into the state */
 	bool is_dry;
 	struct batch_memory *memory;
 };
 
 /* Memory that a row takes in a batch beside its canonical form, in bytes. */
 enum {
-	BATCH_ROW_COST =
-	    sizeof(struct batch_row) + sizeof(struct state_digest) + sizeof(struct slice) + sizeof(bool)
+	BATCH_ROW_COST = sizeof(struct batch_row) + 2 * sizeof(struct state_digest) +
+	                 sizeof(struct state_entry) + sizeof(struct slice) +
+	                 2 * sizeof(struct state_sort_item) + sizeof(uint32_t) + sizeof(bool)
 };
 
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry) WARN_UNUSED;
@@ -50,12 +86,13 @@ void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. counts must outlive the
- * judgement. */
-void batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
-               struct state_counts *counts);
+ * judgement, and be those of one member. The row is the caller's to mark before the next call. */
+struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
+                            struct state_counts *counts);
 
-/* Sorts, probes the dataset's runs, counts each row as new or duplicate, and leaves the unseen ones. */
-enum state_result batch_judge(struct batch *batch, struct state_txn *txn, uint32_t dataset);
+/* Counts each row as new, updated, duplicate or filtered, and leaves those to store; those in refused[] are the
+ * caller's to count. */
+enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
 
 /* Empties it for the next rows. */
 void batch_clear(struct batch *batch);

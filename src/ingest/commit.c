@@ -21,12 +21,18 @@ static enum result judge_batch(struct ingest *ingest, struct error *error)
 {
 	/* A snapshot taken now sees the pending run of the batch before (I3). */
 	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
-	enum state_result judged = batch_judge(&ingest->batch, txn, ingest->current->record.id);
+	const struct dataset *dataset = ingest->current;
+	struct batch_rules rules = {
+	    .dataset = dataset->record.id,
+	    .is_keyed = dataset->options.spec.key_count > 0,
+	    .on_change = dataset->options.on_change,
+	};
+	enum state_result judged = batch_judge(&ingest->batch, txn, &rules);
 	struct state_error failure = {.result = judged, .text = "out of memory"};
 	if (judged != STATE_OK)
 		state_txn_failure(txn, &failure);
 	state_txn_abort(txn);
-	return judged == STATE_OK ? RESULT_OK
+	return judged == STATE_OK ? origins_reject(&ingest->origins, &ingest->batch, error)
 	                          : dataset_state_error(error, &failure, "cannot probe the seen-set");
 }
 
@@ -47,6 +53,17 @@ struct marks {
 	struct state_mark *marks;
 	size_t count;
 };
+
+/* What a member that is delivered again, and recognised whole, will count: its rows have all been judged. */
+static void remember_counts(struct state_mark *mark)
+{
+	const struct state_counts *counts = &mark->member.counts;
+	mark->content.counts = (struct state_counts){
+	    .rows = counts->rows,
+	    .duplicate = counts->rows - counts->filtered,
+	    .filtered = counts->filtered,
+	};
+}
 
 /* The marks of every member that moved on since the last transaction. */
 static enum result collect_marks(struct ingest *ingest, struct marks *out, struct error *error)
@@ -72,6 +89,7 @@ static enum result collect_marks(struct ingest *ingest, struct marks *out, struc
 				member->mark.member.cache_epoch = member->dataset->record.cache_epoch;
 				member->mark.content.dataset = member->dataset->record.id;
 			}
+			remember_counts(&member->mark);
 			member->mark.rejects_length = delivery->record.rejects_length;
 			out->marks[out->count++] = member->mark;
 		}
@@ -132,6 +150,7 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
                               struct error *error)
 {
 	struct dataset *dataset = ingest->current;
+	const struct batch *rows = &ingest->batch;
 	struct marks marks;
 	enum result result = collect_marks(ingest, &marks, error);
 	if (result != RESULT_OK)
@@ -145,14 +164,20 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 	    .dataset = dataset->record.id,
 	    .seq = dataset->record.seq + 1,
 	    .schema_version = dataset->schema->version,
-	    .digests = ingest->batch.digests,
-	    .digest_count = ingest->batch.unseen_count,
 	    .chunks = ingest->chunks.added,
 	    .chunk_count = ingest->chunks.count,
 	    .marks = marks.marks,
 	    .mark_count = marks.count,
 	    .segment = segment,
 	};
+	if (dataset->options.spec.key_count == 0) {
+		batch.digests = rows->digests;
+		batch.digest_count = rows->unseen_count;
+	} else {
+		batch.entries = rows->entries;
+		batch.entry_count = rows->unseen_count;
+		batch.new_count = rows->unseen_count - rows->update_count;
+	}
 	memcpy(batch.batch_id, batch_id.bytes, sizeof batch.batch_id);
 	state_batch_put(txn, &batch);
 	result = commit_txn(txn, error);
@@ -186,8 +211,7 @@ static void take_refused(void *context, size_t row, const char *message)
 	const struct dataset *dataset = sifting->ingest->current;
 	struct row_digest digest = row_digest(sifting->batch->rows[row], dataset->row_key);
 	if (sifting->result == RESULT_OK)
-		sifting->result =
-		    refused_add(&sifting->ingest->refused, dataset->record.id, digest, message);
+		sifting->result = refused_add(&sifting->ingest->refused, dataset->record.id, digest, message);
 }
 
 /*
@@ -227,12 +251,15 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 	    .batch_id = batch_id,
 	    .rows = ingest->batch.unseen,
 	    .row_count = ingest->batch.unseen_count,
+	    .update_count = ingest->batch.update_count,
 	};
 	enum result result = sink->interface->store(sink, &batch, error);
 	if (result == RESULT_OK) {
 		dataset->promotion_due = true;
 		dataset->head.seq++;
 		dataset->head.batch_id = batch_id;
+		if (batch.update_count > 0)
+			dataset->updated_seq = dataset->head.seq;
 		dataset->contacted_ns = clock_monotonic_ns();
 		return RESULT_OK;
 	}
@@ -262,7 +289,8 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 	if (result != RESULT_OK)
 		return result;
 	if (batch->unseen_count > 0 && !ingest->options.dry_run) {
-		struct id batch_id = id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
+		struct id batch_id =
+		    id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
 		struct state_segment segment;
 		bool is_kept = ingest->options.spool.rows;
 		int64_t started = clock_monotonic_ns();

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "ingest/batch.h"
 #include "schema/row.h"
 #include "schema/schema.h"
 #include "sink/sink.h"
@@ -18,6 +19,7 @@ struct dataset_options {
 	size_t file_count;
 	struct dialect dialect;
 	struct schema_spec spec;
+	enum batch_on_change on_change; /* where spec has a key */
 };
 
 /*
@@ -32,6 +34,7 @@ struct dataset {
 	struct sink_head head; /* as judged on this connection */
 	bool is_judged;
 	bool promotion_due; /* the pending record's COMMIT was confirmed; the next transaction promotes it */
+	uint64_t updated_seq; /* last confirmed batch that changed the row of a key, where record lags behind */
 	int64_t contacted_ns; /* when state and table were last seen to agree */
 	uint8_t row_key[ROW_KEY_SIZE];
 	struct id fingerprint;

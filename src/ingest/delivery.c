@@ -169,6 +169,21 @@ enum result delivery_member(struct delivery *delivery, struct state *state, uint
 	return RESULT_OK;
 }
 
+enum result delivery_reject(struct delivery *delivery, struct delivery_member *member, struct rejects_row row,
+                            struct error *error)
+{
+	struct state_member *record = &member->mark.member;
+	record->counts.rows++;
+	record->counts.rejected++;
+	member->mark.has_content = false; /* rejects are kept per delivery (I9) */
+	if (delivery->rejects == NULL)
+		return RESULT_OK;
+	row.member = record->name[0] != '\0' ? record->name : NULL;
+	if (record->counts.rejected == 1)
+		row.header = (struct slice){member->header.data, member->header.length};
+	return rejects_add(delivery->rejects, &row, error);
+}
+
 void delivery_end(struct delivery *delivery, enum state_status status, const char *reason)
 {
 	delivery->record.status = status;

@@ -32,10 +32,11 @@ struct delivery {
 	char *file;                        /* the path as it was given, for people */
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
 	uint64_t ticket;
-	bool is_recorded;                 /* the state has the record */
-	bool is_superseded; /* begun for another dataset than the configuration says now, or before a rebuild */
-	bool is_read;                     /* to its end, whatever that was */
-	bool has_left;                    /* it is where its outcome puts it */
+	bool is_recorded; /* the state has the record */
+	bool
+	    is_superseded; /* begun for another dataset than the configuration says now, or before a rebuild */
+	bool is_read;      /* to its end, whatever that was */
+	bool has_left;     /* it is where its outcome puts it */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */
 	size_t member_count;
@@ -59,6 +60,11 @@ void delivery_free(struct delivery *delivery); /* NULL is fine */
 /* The member at that place, with what the state has of it, or new. */
 enum result delivery_member(struct delivery *delivery, struct state *state, uint32_t index, const char *name,
                             struct delivery_member **out, struct error *error) WARN_UNUSED;
+
+/* Counts a row of the member as a reject, and keeps it where the delivery keeps rejects; `row` says line, column,
+ * reason and record. */
+enum result delivery_reject(struct delivery *delivery, struct delivery_member *member, struct rejects_row row,
+                            struct error *error) WARN_UNUSED;
 
 /* How it ends, with a reason ("" for done). A delivery may still be read on: is_read says when it is not. */
 void delivery_end(struct delivery *delivery, enum state_status status, const char *reason);

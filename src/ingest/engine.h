@@ -7,6 +7,7 @@
 #include "ingest/dataset.h"
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
+#include "ingest/origins.h"
 #include "ingest/refused.h"
 #include "source/content.h"
 #include "source/record.h"
@@ -30,6 +31,7 @@ struct ingest {
 	size_t delivery_count;
 	struct content *content;
 	struct id given_batch_id; /* of the next batch, where it is one that is restored; none: a new one */
+	struct origins origins;   /* of rows of the batch that may become rejects when they are judged */
 	struct refused refused; /* survives the drop of everything else (E3) */
 	bool is_connected;
 	int64_t progress_due_ns;

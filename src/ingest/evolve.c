@@ -3,6 +3,7 @@
 
 #include "ingest/commit.h"
 #include "ingest/survey.h"
+#include "schema/identity.h"
 
 static struct survey survey_of(const struct member_input *input)
 {
@@ -86,12 +87,34 @@ static enum result learn_columns(const struct member_input *input, bool *has_row
 	return result;
 }
 
+/* Rows of a file without a column of the key could be told from none that came before. */
+static enum result demand_key(const struct dataset *dataset, const struct heading *heading,
+                              struct error *error)
+{
+	const struct schema_spec *spec = &dataset->options.spec;
+	if (spec->key_count == 0)
+		return RESULT_OK;
+	struct schema *named = schema_new();
+	if (named == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	size_t added;
+	enum result result = schema_extend(named, spec, heading->fields, heading->count, &added, error);
+	const char *missing = result == RESULT_OK ? identity_missing(named, spec) : NULL;
+	schema_free(named);
+	if (missing != NULL)
+		return error_set(error, RESULT_INVALID, "the header has no column '%s', which is of the key",
+		                 missing);
+	return result;
+}
+
 enum result evolve_columns(const struct member_input *input, const struct heading *heading, bool *has_rows,
                            struct error *error)
 {
 	size_t added;
 	*has_rows = true;
-	enum result result = count_added(input->member->dataset, heading, &added, error);
+	enum result result = demand_key(input->member->dataset, heading, error);
+	if (result == RESULT_OK)
+		result = count_added(input->member->dataset, heading, &added, error);
 	return result == RESULT_OK && added > 0 ? learn_columns(input, has_rows, error) : result;
 }
 

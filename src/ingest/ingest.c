@@ -58,6 +58,7 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 static void reset(struct ingest *ingest)
 {
 	batch_clear(&ingest->batch);
+	ingest->origins.records.length = 0;
 	chunks_release(&ingest->chunks);
 	chunks_clear(&ingest->chunks);
 	while (ingest->deliveries != NULL) {
@@ -83,6 +84,7 @@ void ingest_close(struct ingest *ingest)
 	refused_clear(&ingest->refused);
 	chunks_free(&ingest->chunks);
 	content_close(ingest->content);
+	origins_free(&ingest->origins);
 	batch_close(&ingest->batch);
 	free(ingest);
 }

@@ -51,23 +51,9 @@ static void take_recognised(struct delivery_member *member, const struct state_c
 static enum result reject(const struct member_input *input, const struct record *record, const char *column,
                           const char *reason, struct error *error)
 {
-	struct state_counts *counts = &input->member->mark.member.counts;
-	counts->rows++;
-	counts->rejected++;
-	if (input->ingest->options.dry_run)
-		return RESULT_OK;
-	const char *name = input->member->mark.member.name;
-	const struct buffer *header = &input->member->header;
-	bool is_first = counts->rejected == 1;
 	struct rejects_row row = {
-	    .member = name[0] != '\0' ? name : NULL,
-	    .line = record->line,
-	    .column = column,
-	    .reason = reason,
-	    .record = record->raw,
-	    .header = is_first ? (struct slice){header->data, header->length} : SLICE(""),
-	};
-	return rejects_add(input->delivery->rejects, &row, error);
+	    .line = record->line, .column = column, .reason = reason, .record = record->raw};
+	return delivery_reject(input->delivery, input->member, row, error);
 }
 
 /* The row that was appended to the batch's bytes last, from `offset` on. */
@@ -115,6 +101,9 @@ static enum result take_row(const struct member_input *input, struct identity *i
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
 	batch_add(batch, offset, &digests, &input->member->mark.member.counts);
+	struct origin origin = {.delivery = input->delivery, .member = input->member, .line = record->line};
+	if (identity->is_keyed && input->member->dataset->options.on_change == BATCH_CHANGE_REJECTED)
+		return origins_keep(&input->ingest->origins, batch->count - 1, &origin, record->raw, error);
 	return RESULT_OK;
 }
 
@@ -262,6 +251,11 @@ static enum result leave_refused(struct ingest *ingest, struct error *error)
 	return result;
 }
 
+static bool is_full(const struct ingest *ingest)
+{
+	return batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.limit;
+}
+
 static enum result take_next(struct reading *reading, const struct record *record, struct error *error)
 {
 	struct delivery_member *member = reading->input->member;
@@ -277,7 +271,7 @@ static enum result take_next(struct reading *reading, const struct record *recor
 	struct ingest *ingest = reading->input->ingest;
 	if (ingest->refused.count > 0 && ingest->refused.met >= ingest->refused.count)
 		return leave_refused(ingest, error);
-	return batch_is_full(&ingest->batch) ? commit_batch(ingest, error) : RESULT_OK;
+	return is_full(ingest) ? commit_batch(ingest, error) : RESULT_OK;
 }
 
 static enum result take_records(struct reading *reading, struct error *error)
@@ -362,20 +356,16 @@ static enum result remember_content(const struct member_input *input, struct str
 	enum result result = content_finish(input->ingest->content, &whole, error);
 	if (result != RESULT_OK)
 		return result;
-	/* Its counts are only those of the judged rows so far; all that matters of them later is their sum.
-	 */
-	content->counts = (struct state_counts){
-	    .rows = member->records,
-	    .duplicate = member->records - member->mark.member.counts.filtered,
-	    .filtered = member->mark.member.counts.filtered,
-	};
 	memcpy(content->whole, whole.bytes, sizeof content->whole);
 	memcpy(content->fingerprint, member->dataset->reading.bytes, sizeof content->fingerprint);
 	content->cache_epoch = member->dataset->record.cache_epoch;
 	content->bytes = member->mark.member.bytes;
 	content->lines = member->mark.member.lines;
 	content->seen_ns = clock_wall_ns();
-	member->mark.has_content = member->mark.member.counts.rejected == 0 && member->records > 0;
+	/* What stood in front of the place where it was resumed was judged nobody knows when. */
+	bool is_whole = member->resume_at == 0 || member->dataset->options.spec.key_count == 0;
+	member->mark.has_content =
+	    is_whole && member->mark.member.counts.rejected == 0 && member->records > 0;
 	return RESULT_OK;
 }
 
@@ -408,14 +398,18 @@ static enum result read_stream(const struct member_input *input, struct stream *
 		struct state_content known;
 		bool found;
 		result = survey_recognise(&survey, head, &found, &known, error);
+		/* Rows that came before it may change what it gave. */
+		if (result == RESULT_OK && found && member->dataset->options.spec.key_count > 0)
+			result = commit_batch(input->ingest, error);
 		if (result != RESULT_OK)
 			return result;
-		if (found) {
+		if (found && survey_is_in_force(&known, member->dataset)) {
 			take_recognised(member, &known);
 			return RESULT_OK;
 		}
 	}
 	memcpy(member->mark.content.head, head.bytes, sizeof head.bytes);
+	member->mark.content.seq = member->dataset->head.seq;
 	return read_records(input, stream, error);
 }
 

@@ -77,9 +77,12 @@ static enum result digest_member(struct walk *walk, struct id *whole, struct err
 	return result == RESULT_OK ? content_finish(content, whole, error) : result;
 }
 
-static bool is_in_force(const struct state_content *content, const struct dataset *dataset)
+/* The rows of a key may have changed since: what a member gave them counts only until somebody gave others
+ * (I9). */
+bool survey_is_in_force(const struct state_content *content, const struct dataset *dataset)
 {
-	return content->cache_epoch == dataset->record.cache_epoch &&
+	return content->seq >= dataset->record.updated_seq && content->seq >= dataset->updated_seq &&
+	       content->cache_epoch == dataset->record.cache_epoch &&
 	       memcmp(content->fingerprint, dataset->reading.bytes, sizeof content->fingerprint) == 0;
 }
 
@@ -106,7 +109,7 @@ enum result survey_recognise(const struct survey *survey, struct id head, bool *
 		return result;
 	txn = state_txn_begin_read(state);
 	*found = state_delivery_get_content(txn, dataset, head.bytes, whole.bytes, content) == STATE_OK &&
-	         is_in_force(content, survey->dataset);
+	         survey_is_in_force(content, survey->dataset);
 	state_txn_abort(txn);
 	return RESULT_OK;
 }

@@ -19,6 +19,9 @@ struct survey {
 	struct schema_spec spec; /* the dataset's, and what is known of its table */
 };
 
+/* Does it still say what the member would be judged to be? */
+bool survey_is_in_force(const struct state_content *content, const struct dataset *dataset);
+
 /*
  * Was exactly this content taken by this dataset before, under what is in force now (I9)? *found says so, and
  * *content what it held then. `head` is the digest of the member's first CONTENT_HEAD_SIZE bytes; the rest is

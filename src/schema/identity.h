@@ -21,7 +21,7 @@ bool identity_name(char name[SCHEMA_NAME_MAX + 1], const struct schema_spec *spe
  */
 void identity_mark(struct schema *schema, const struct schema_spec *spec);
 
-/* The first column of the configured key that the schema lacks, NULL when there is none. */
+/* The first column of the configured key, as configured, that the schema lacks, NULL when there is none. */
 const char *identity_missing(const struct schema *schema, const struct schema_spec *spec);
 
 /* The identity fingerprint: schema_fingerprint(), and the key, the columns outside the identity and the bag.
@@ -31,6 +31,7 @@ struct id identity_fingerprint(const struct schema_spec *spec);
 struct identity_digests {
 	struct row_digest row; /* of the columns within the identity */
 	struct row_digest key; /* of the key's columns; zero without a key */
+	uint64_t rank;         /* with a key: rises about as the value of its first column does */
 };
 
 /* Digests rows of one schema, which it borrows. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "sink/mysql_head.h"
-#include "sink/mysql_insert.h"
 #include "sink/mysql_load.h"
+#include "sink/mysql_rows.h"
 #include "sink/mysql_scan.h"
 #include "sink/mysql_session.h"
 #include "sink/mysql_table.h"
@@ -83,6 +83,8 @@ static enum result create(struct sink *sink, const char *table, const struct sch
 	if (result == RESULT_OK)
 		result = mysql_table_ensure(session, table, schema, error);
 	if (result == RESULT_OK)
+		result = mysql_rows_check_key(session, table, schema, error);
+	if (result == RESULT_OK)
 		result = mysql_head_ensure(session, table, head, error);
 	return sql_in_table(result, table, error);
 }
@@ -94,6 +96,8 @@ static enum result add_columns(struct sink *sink, const char *table, const struc
 	enum result result = check_connected(session, error);
 	if (result == RESULT_OK)
 		result = mysql_table_add_columns(session, table, schema, error);
+	if (result == RESULT_OK)
+		result = mysql_rows_check_key(session, table, schema, error);
 	return sql_in_table(result, table, error);
 }
 
@@ -137,25 +141,26 @@ static enum result judge(struct sink *sink, const char *table, struct id sink_id
 	return sql_in_table(result, table, error);
 }
 
-static enum result insert_rows(struct mysql_session *session, const struct sink_batch *batch,
-                               struct error *error)
+static enum result begin(struct mysql_session *session, const struct sink_batch *batch, struct error *error)
 {
-	return session->local_infile ? mysql_load_rows(session, batch, error)
-	                             : mysql_insert_rows(session, batch, error);
+	enum result result = mysql_rows_prepare(session, batch, error);
+	if (result == RESULT_OK)
+		result = mysql_session_run(session, SLICE("START TRANSACTION"), NULL, error);
+	return result;
 }
 
 static enum result store(struct sink *sink, const struct sink_batch *batch, struct error *error)
 {
 	struct mysql_session *session = session_of(sink);
-	enum result result = mysql_session_run(session, SLICE("START TRANSACTION"), NULL, error);
+	enum result result = begin(session, batch, error);
 	if (result == RESULT_OK)
 		result = mysql_head_advance(session, batch, error);
-	if (result == RESULT_OK && batch->row_count > 0)
-		result = insert_rows(session, batch, error);
+	if (result == RESULT_OK)
+		result = mysql_rows_store(session, batch, error);
 	struct sink_head after = sql_head_after(batch);
 	if (result == RESULT_OK)
 		result =
-		    mysql_head_add_to_ledger(session, batch->table, &after, (int64_t)batch->row_count, error);
+		    mysql_head_add_to_ledger(session, batch->table, &after, sql_row_change(batch), error);
 	if (result == RESULT_OK)
 		result = commit(session, RESULT_UNKNOWN, error);
 	else
@@ -170,7 +175,7 @@ static enum result sift_mark(void *session, struct error *error)
 
 static enum result sift_insert(void *session, const struct sink_batch *part, struct error *error)
 {
-	return insert_rows(session, part, error);
+	return mysql_rows_store(session, part, error);
 }
 
 static enum result sift_undo(void *session, struct error *error)
@@ -182,7 +187,7 @@ static enum result sift(struct sink *sink, const struct sink_sifting *sifting, s
 {
 	static const struct sift_steps steps = {sift_mark, sift_insert, sift_undo};
 	struct mysql_session *session = session_of(sink);
-	enum result result = mysql_session_run(session, SLICE("START TRANSACTION"), NULL, error);
+	enum result result = begin(session, sifting->batch, error);
 	if (result == RESULT_OK)
 		result = sift_rows(&steps, session, sifting, error);
 	mysql_session_rollback(session);

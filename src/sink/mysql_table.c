@@ -115,6 +115,8 @@ enum result mysql_table_make_own(struct mysql_session *session, struct error *er
 	return result;
 }
 
+#define PADDING_COLLATION "utf8mb4_bin"
+
 /* Texts that differ in trailing blanks only are different rows, so a collation without padding where there is
  * one. */
 static enum result find_collation(struct mysql_session *session, char collation[COLLATION_MAX],
@@ -130,7 +132,7 @@ static enum result find_collation(struct mysql_session *session, char collation[
 		return result;
 	MYSQL_ROW row = mysql_fetch_row(rows);
 	const char *name =
-	    row == NULL || row[0] == NULL || strlen(row[0]) >= COLLATION_MAX ? "utf8mb4_bin" : row[0];
+	    row == NULL || row[0] == NULL || strlen(row[0]) >= COLLATION_MAX ? PADDING_COLLATION : row[0];
 	strcpy(collation, name);
 	return RESULT_OK;
 }
@@ -161,13 +163,24 @@ static enum result append_type(struct buffer *sql, const struct type *type, cons
 	return buffer_printf(sql, "LONGTEXT CHARACTER SET utf8mb4 COLLATE %s", collation);
 }
 
+/* A key must not be the same as another one that has a blank less: where every collation pads, bytes. */
+static enum result append_key_type(struct buffer *sql, const struct type *type, const char *collation)
+{
+	bool is_text = type->kind == TYPE_TEXT;
+	enum result result = is_text && strcmp(collation, PADDING_COLLATION) == 0
+	                         ? buffer_printf(sql, "VARBINARY(%u)", 4 * type->length)
+	                         : append_type(sql, type, collation);
+	return result == RESULT_OK ? buffer_append_string(sql, " NOT NULL") : result;
+}
+
 static enum result append_column(struct buffer *sql, const struct schema_column *column,
                                  const char *collation)
 {
 	if (sql_append_identifier(sql, column->name, '`') != RESULT_OK ||
 	    buffer_append(sql, " ", 1) != RESULT_OK)
 		return RESULT_NO_MEMORY;
-	return append_type(sql, &column->type, collation);
+	return column->is_key ? append_key_type(sql, &column->type, collation)
+	                      : append_type(sql, &column->type, collation);
 }
 
 static enum result append_create(struct buffer *sql, const char *table, const struct schema *schema,
@@ -181,6 +194,10 @@ static enum result append_create(struct buffer *sql, const char *table, const st
 		    append_column(sql, &schema->columns[i], collation) != RESULT_OK)
 			return RESULT_NO_MEMORY;
 	}
+	if (sql_is_keyed(schema) &&
+	    (buffer_append_string(sql, ",PRIMARY KEY (") != RESULT_OK ||
+	     sql_append_key(sql, schema, '`') != RESULT_OK || buffer_append(sql, ")", 1) != RESULT_OK))
+		return RESULT_NO_MEMORY;
 	return buffer_printf(sql, ") ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s", collation);
 }
 

@@ -12,6 +12,9 @@ static enum result try_part(const struct work *work, size_t first, size_t count,
 	struct sink_batch part = *work->sifting->batch;
 	part.rows += first;
 	part.row_count = count;
+	size_t new_count = work->sifting->batch->row_count - work->sifting->batch->update_count;
+	size_t end = first + count;
+	part.update_count = end <= new_count ? 0 : end - (first > new_count ? first : new_count);
 	enum result result = work->steps->mark(work->database, error);
 	if (result == RESULT_OK)
 		result = work->steps->insert(work->database, &part, error);

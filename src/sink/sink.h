@@ -58,6 +58,8 @@ struct sink_batch {
 	struct id batch_id;           /* of this batch; its seq is head->seq + 1 */
 	const struct slice *rows;     /* canonical rows (schema/row.h), typed by the schema */
 	size_t row_count;
+	size_t update_count; /* so many of the rows, the last ones, take the place of the row with their key, or
+	                        are new where there is none */
 };
 
 /* What rowsieve_ledger says of a table. */

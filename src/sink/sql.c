@@ -53,6 +53,83 @@ enum result sql_append_columns(struct buffer *sql, const struct schema *schema, 
 	return RESULT_OK;
 }
 
+bool sql_is_keyed(const struct schema *schema)
+{
+	for (size_t i = 0; i < schema->count; i++)
+		if (schema->columns[i].is_key)
+			return true;
+	return false;
+}
+
+enum result sql_append_key(struct buffer *sql, const struct schema *schema, char quote)
+{
+	const char *separator = "";
+	for (size_t i = 0; i < schema->count; i++) {
+		if (!schema->columns[i].is_key)
+			continue;
+		if (buffer_append_string(sql, separator) != RESULT_OK ||
+		    sql_append_identifier(sql, schema->columns[i].name, quote) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+		separator = ",";
+	}
+	return RESULT_OK;
+}
+
+enum result sql_append_assignments(struct buffer *sql, const struct schema *schema, const char *source,
+                                   char quote)
+{
+	const char *separator = "";
+	for (size_t i = 0; i < schema->count; i++) {
+		const char *name = schema->columns[i].name;
+		if (schema->columns[i].is_key)
+			continue;
+		if (buffer_append_string(sql, separator) != RESULT_OK ||
+		    sql_append_identifier(sql, name, quote) != RESULT_OK ||
+		    buffer_printf(sql, " = %s.", source) != RESULT_OK ||
+		    sql_append_identifier(sql, name, quote) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+		separator = ",";
+	}
+	return RESULT_OK;
+}
+
+struct sink_batch sql_new_rows(const struct sink_batch *batch)
+{
+	struct sink_batch part = *batch;
+	part.row_count -= batch->update_count;
+	part.update_count = 0;
+	return part;
+}
+
+struct sink_batch sql_updates(const struct sink_batch *batch)
+{
+	struct sink_batch part = *batch;
+	part.rows += batch->row_count - batch->update_count;
+	part.row_count = batch->update_count;
+	return part;
+}
+
+int64_t sql_row_change(const struct sink_batch *batch)
+{
+	return (int64_t)(batch->row_count - batch->update_count);
+}
+
+enum result sql_no_key(const struct schema *schema, const char *table, const char *reason,
+                       struct error *error)
+{
+	CLEANUP_BUFFER struct buffer columns = {0};
+	for (size_t i = 0; i < schema->count; i++) {
+		const char *name = schema->columns[i].name;
+		if (schema->columns[i].is_key &&
+		    buffer_printf(&columns, "%s%s", columns.length > 0 ? ", " : "", name) != RESULT_OK)
+			return sql_no_memory(error);
+	}
+	error_set(error, RESULT_CONFIG, "rows cannot be told by their key: %s", reason);
+	error_hint(error, "CREATE UNIQUE INDEX %s_key ON %s (%.*s), and no other unique index", table, table,
+	           (int)columns.length, columns.data);
+	return RESULT_CONFIG;
+}
+
 void sql_find_changes(struct sql_change *changes, const struct schema *schema, const struct schema *present)
 {
 	for (size_t i = 0; i < schema->count; i++) {

@@ -45,6 +45,28 @@ void sql_find_changes(struct sql_change *changes, const struct schema *schema, c
 enum result sql_append_insert(struct buffer *sql, const char *table, const struct schema *schema,
                               char quote) WARN_UNUSED;
 
+/* Does the schema have a key? */
+bool sql_is_keyed(const struct schema *schema);
+
+/* Appends the names of the key's columns, quoted, with commas between. */
+enum result sql_append_key(struct buffer *sql, const struct schema *schema, char quote) WARN_UNUSED;
+
+/* Appends "column = source.column" for every column beside the key, with commas between. */
+enum result sql_append_assignments(struct buffer *sql, const struct schema *schema, const char *source,
+                                   char quote) WARN_UNUSED;
+
+/* The rows of a batch that are new, and those that are updates. */
+struct sink_batch sql_new_rows(const struct sink_batch *batch);
+struct sink_batch sql_updates(const struct sink_batch *batch);
+
+/* By how much the batch changes the number of rows. */
+int64_t sql_row_change(const struct sink_batch *batch);
+
+/* RESULT_CONFIG, with what to do: the table has no index that tells rows by the schema's key, `reason` says
+ * why. */
+enum result sql_no_key(const struct schema *schema, const char *table, const char *reason,
+                       struct error *error);
+
 /* RESULT_CONFIG for a name that a table of ours cannot bear. */
 enum result sql_check_table(const char *table, struct error *error) WARN_UNUSED;
 

@@ -7,23 +7,39 @@
 
 #include "sink/sql.h"
 
-static enum result prepare_insert(struct sqlite_database *database, const struct sink_batch *batch,
-                                  sqlite3_stmt **statement, struct error *error)
+static enum result append_insert(struct buffer *sql, const char *table, const struct schema *schema)
 {
-	CLEANUP_BUFFER struct buffer sql = {0};
 	/* OR ABORT overrides what a table made by others may say: no row is dropped or replaced in silence.
 	 */
-	if (buffer_append_string(&sql, "INSERT OR ABORT INTO ") != RESULT_OK ||
-	    sql_append_identifier(&sql, batch->table, '"') != RESULT_OK ||
-	    buffer_append(&sql, "(", 1) != RESULT_OK ||
-	    sql_append_columns(&sql, batch->schema, '"') != RESULT_OK ||
-	    buffer_append_string(&sql, ") VALUES (?") != RESULT_OK)
-		return sql_no_memory(error);
-	for (size_t i = 1; i < batch->schema->count; i++) {
-		if (buffer_append(&sql, ",?", 2) != RESULT_OK)
-			return sql_no_memory(error);
+	if (buffer_append_string(sql, "INSERT OR ABORT INTO ") != RESULT_OK ||
+	    sql_append_identifier(sql, table, '"') != RESULT_OK || buffer_append(sql, "(", 1) != RESULT_OK ||
+	    sql_append_columns(sql, schema, '"') != RESULT_OK ||
+	    buffer_append_string(sql, ") VALUES (?") != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 1; i < schema->count; i++) {
+		if (buffer_append(sql, ",?", 2) != RESULT_OK)
+			return RESULT_NO_MEMORY;
 	}
-	if (buffer_append(&sql, ")", 2) != RESULT_OK)
+	return buffer_append(sql, ")", 1);
+}
+
+/* Takes effect by exactly the key's unique index, which must be there. */
+static enum result append_conflict(struct buffer *sql, const struct schema *schema)
+{
+	if (buffer_append_string(sql, " ON CONFLICT (") != RESULT_OK ||
+	    sql_append_key(sql, schema, '"') != RESULT_OK ||
+	    buffer_append_string(sql, ") DO UPDATE SET ") != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	return sql_append_assignments(sql, schema, "excluded", '"');
+}
+
+static enum result prepare(struct sqlite_database *database, const struct sink_batch *batch, bool is_update,
+                           sqlite3_stmt **statement, struct error *error)
+{
+	CLEANUP_BUFFER struct buffer sql = {0};
+	if (append_insert(&sql, batch->table, batch->schema) != RESULT_OK ||
+	    (is_update && append_conflict(&sql, batch->schema) != RESULT_OK) ||
+	    buffer_append(&sql, "", 1) != RESULT_OK)
 		return sql_no_memory(error);
 	return sqlite_database_prepare(database, statement, sql.data, error);
 }
@@ -85,14 +101,16 @@ static enum result insert_row(struct sqlite_database *database, sqlite3_stmt *st
 	return result;
 }
 
-enum result sqlite_rows_insert(struct sqlite_database *database, const struct sink_batch *batch,
-                               struct error *error)
+static enum result store(struct sqlite_database *database, const struct sink_batch *batch, bool is_update,
+                         struct error *error)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	CLEANUP_FREE struct slice *cells = calloc(batch->schema->count + 1, sizeof *cells);
 	if (cells == NULL)
 		return sql_no_memory(error);
-	enum result result = prepare_insert(database, batch, &statement, error);
+	enum result result = RESULT_OK;
+	if (batch->row_count > 0)
+		result = prepare(database, batch, is_update, &statement, error);
 	for (size_t i = 0; result == RESULT_OK && i < batch->row_count; i++) {
 		if (!sql_cells(cells, batch->schema, batch->rows[i]))
 			return error_set(error, RESULT_REFUSED,
@@ -102,4 +120,36 @@ enum result sqlite_rows_insert(struct sqlite_database *database, const struct si
 			result = insert_row(database, statement, error);
 	}
 	return result;
+}
+
+enum result sqlite_rows_store(struct sqlite_database *database, const struct sink_batch *batch,
+                              struct error *error)
+{
+	struct sink_batch new_rows = sql_new_rows(batch);
+	struct sink_batch updates = sql_updates(batch);
+	enum result result = store(database, &new_rows, false, error);
+	return result == RESULT_OK ? store(database, &updates, true, error) : result;
+}
+
+enum result sqlite_rows_check_key(struct sqlite_database *database, const char *table,
+                                  const struct schema *schema, struct error *error)
+{
+	if (!sql_is_keyed(schema))
+		return RESULT_OK;
+	CLEANUP_BUFFER struct buffer sql = {0};
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	struct error reason;
+	/* SQLite looks for the index when it prepares the statement. */
+	if (append_insert(&sql, table, schema) != RESULT_OK ||
+	    buffer_append_string(&sql, " ON CONFLICT (") != RESULT_OK ||
+	    sql_append_key(&sql, schema, '"') != RESULT_OK ||
+	    buffer_append_string(&sql, ") DO NOTHING") != RESULT_OK ||
+	    buffer_append(&sql, "", 1) != RESULT_OK)
+		return sql_no_memory(error);
+	enum result result = sqlite_database_prepare(database, &statement, sql.data, &reason);
+	if (result != RESULT_REFUSED && result != RESULT_CONFIG && result != RESULT_OK) {
+		*error = reason;
+		return result;
+	}
+	return result == RESULT_OK ? RESULT_OK : sql_no_key(schema, table, reason.message, error);
 }

@@ -149,6 +149,8 @@ static enum result create(struct sink *sink, const char *table, const struct sch
 		result = found ? sqlite_table_demand(database, table, schema, error)
 		               : sqlite_table_make(database, table, schema, error);
 	if (result == RESULT_OK)
+		result = sqlite_rows_check_key(database, table, schema, error);
+	if (result == RESULT_OK)
 		result = sqlite_head_ensure(database, table, head, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
@@ -164,6 +166,8 @@ static enum result add_columns(struct sink *sink, const char *table, const struc
 	result = sqlite_table_append_changes(database, table, schema, &sql, error);
 	if (result == RESULT_OK)
 		result = sqlite_database_run_all(database, sql_text(&sql), error);
+	if (result == RESULT_OK)
+		result = sqlite_rows_check_key(database, table, schema, error);
 	return sql_in_table(end_transaction(database, result, error), table, error);
 }
 
@@ -215,11 +219,11 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	if (result == RESULT_OK)
 		result = sqlite_head_advance(database, batch, error);
 	if (result == RESULT_OK && batch->row_count > 0)
-		result = sqlite_rows_insert(database, batch, error);
+		result = sqlite_rows_store(database, batch, error);
 	struct sink_head after = sql_head_after(batch);
 	if (result == RESULT_OK)
-		result = sqlite_head_add_to_ledger(database, batch->table, &after, (int64_t)batch->row_count,
-		                                   error);
+		result =
+		    sqlite_head_add_to_ledger(database, batch->table, &after, sql_row_change(batch), error);
 	if (result != RESULT_OK) {
 		sqlite_database_rollback(database);
 		return sql_in_table(result, batch->table, error);
@@ -234,7 +238,7 @@ static enum result sift_mark(void *database, struct error *error)
 
 static enum result sift_insert(void *database, const struct sink_batch *part, struct error *error)
 {
-	return sqlite_rows_insert(database, part, error);
+	return sqlite_rows_store(database, part, error);
 }
 
 static enum result sift_undo(void *database, struct error *error)

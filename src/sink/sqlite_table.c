@@ -48,9 +48,14 @@ enum result sqlite_table_append_create(const char *table, const struct schema *s
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct schema_column *column = &schema->columns[i];
 		if (buffer_append(sql, i == 0 ? "(" : ",", 1) != RESULT_OK ||
-		    append_column(sql, column->name, &column->type) != RESULT_OK)
+		    append_column(sql, column->name, &column->type) != RESULT_OK ||
+		    (column->is_key && buffer_append_string(sql, " NOT NULL") != RESULT_OK))
 			return RESULT_NO_MEMORY;
 	}
+	if (sql_is_keyed(schema) &&
+	    (buffer_append_string(sql, ",PRIMARY KEY (") != RESULT_OK ||
+	     sql_append_key(sql, schema, '"') != RESULT_OK || buffer_append(sql, ")", 1) != RESULT_OK))
+		return RESULT_NO_MEMORY;
 	return buffer_append_string(sql, ");\n");
 }
 

@@ -13,6 +13,7 @@ static char *directory;
 static struct state *state;
 static struct batch batch;
 static struct state_counts counts;
+static struct batch_rules rules;
 
 static void setup(void)
 {
@@ -21,6 +22,7 @@ static void setup(void)
 	struct state_options options = {.directory = directory};
 	cr_assert_eq(state_open(&state, &options, &failure), STATE_OK, "%s", failure.text);
 	counts = (struct state_counts){0};
+	rules = (struct batch_rules){.dataset = 1};
 }
 
 static void teardown(void)
@@ -43,7 +45,7 @@ static void add(const char *row)
 static void judge(void)
 {
 	struct state_txn *txn = state_txn_begin_read(state);
-	cr_assert_eq(batch_judge(&batch, txn, 1), STATE_OK);
+	cr_assert_eq(batch_judge(&batch, txn, &rules), STATE_OK);
 	state_txn_abort(txn);
 }
 
