@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "schema/infer.h"
 #include "schema/row.h"
-#include "schema/schema.h"
+#include "schema/schema_map.h"
 #include "source/record.h"
 
 /*
@@ -84,35 +84,47 @@ static struct record_reader *open_reader(struct input *input)
 	return reader;
 }
 
-static void learn(struct stage *stage)
+static const struct schema_spec none;
+
+/* For the types that the schema has now. */
+static void map_header(struct stage *stage)
 {
-	const struct schema_spec none = {0};
 	struct record_reader *reader = open_reader(stage->input);
 	struct record record;
 	size_t added;
-	stage->schema = schema_new();
-	require(stage->schema != NULL && record_next(reader, &record, NULL) == RESULT_OK, "no header");
+	require(record_next(reader, &record, NULL) == RESULT_OK, "no header");
 	require(schema_extend(stage->schema, &none, record.fields, record.field_count, &added, NULL) ==
 	            RESULT_OK,
 	        "no schema");
+	schema_map_free(&stage->map);
 	require(schema_map_header(&stage->map, stage->schema, &none, record.fields, record.field_count,
 	                          NULL) == RESULT_OK,
 	        "no map");
+	record_close(reader);
+}
+
+static void learn(struct stage *stage)
+{
+	stage->schema = schema_new();
+	stage->fields = calloc(options.max_columns, sizeof(*stage->fields));
+	require(stage->schema != NULL && stage->fields != NULL, "out of memory");
+	map_header(stage);
+	struct record_reader *reader = open_reader(stage->input);
 	struct infer *infer = infer_new(stage->schema, &none, 0);
-	require(infer != NULL, "out of memory");
+	struct record record;
+	require(infer != NULL && record_next(reader, &record, NULL) == RESULT_OK, "no header");
 	while (record_next(reader, &record, NULL) == RESULT_OK)
 		infer_record(infer, &stage->map, record.fields, record.field_count);
 	infer_finish(infer, stage->schema);
 	infer_free(infer);
 	record_close(reader);
-	stage->fields = calloc(options.max_columns, sizeof(*stage->fields));
-	require(stage->fields != NULL, "out of memory");
+	map_header(stage);
 }
 
 static void infer_again(struct stage *stage)
 {
 	struct record_reader *reader = open_reader(stage->input);
-	struct infer *infer = infer_new(stage->schema, &(struct schema_spec){0}, 0);
+	struct infer *infer = infer_new(stage->schema, &none, 0);
 	struct record record;
 	require(infer != NULL, "out of memory");
 	while (record_next(reader, &record, NULL) == RESULT_OK)
@@ -125,7 +137,7 @@ static void take_row(struct stage *stage, const struct slice *fields, size_t cou
 {
 	struct schema_fault fault;
 	stage->rows.length = 0;
-	if (schema_row(stage->schema, &stage->map, fields, count, &stage->rows, &fault) == RESULT_OK)
+	if (schema_map_row(&stage->map, fields, count, &stage->rows, &fault) == RESULT_OK)
 		stage->sum += row_digest((struct slice){stage->rows.data, stage->rows.length}, key).hi;
 	stage->count++;
 }

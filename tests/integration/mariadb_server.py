@@ -15,6 +15,8 @@ import time
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 START_SECONDS = 60
 PR_SET_PDEATHSIG = 1
+# Commits of tests need not survive a power cut.
+HASTE = ("--innodb-flush-method=nosync", "--innodb-doublewrite=0", "--innodb-flush-log-at-trx-commit=0")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,8 +38,9 @@ def free_port():
 class MariaDB:
     """start() and stop() as often as wanted: the data stays until close(). The port is the same each time."""
 
-    def __init__(self, accounts=False):
+    def __init__(self, accounts=False, durable=False):
         self.accounts = accounts
+        self.durable = durable
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rowsieve-mariadb-"))
         self.socket = self.directory / "s.sock"
         self.port = free_port()
@@ -80,10 +83,7 @@ class MariaDB:
                 "--skip-name-resolve",
                 "--bind-address=127.0.0.1",
                 f"--port={self.port}",
-                # Commits need not survive a power cut here, and the machine may be small.
-                "--innodb-flush-method=nosync",
-                "--innodb-doublewrite=0",
-                "--innodb-flush-log-at-trx-commit=0",
+                *(() if self.durable else HASTE),
                 "--innodb-log-file-size=64M",
                 "--innodb-buffer-pool-size=128M",
                 "--innodb-buffer-pool-dump-at-shutdown=0",

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deliveries of the benchmark: a file, and changes of it that hold rows that were never there."""
+
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+# Prints the file $1 with new rows: `gap` > 0: `block` of them behind every `gap` rows; else `block` at the end.
+CHANGE = """
+function row() { printf "n%s-%d,\\"Delhi, India\\",1-Jan-15,Gold,Bills,F,%d\\n", mark, ++made, made }
+{ print }
+NR > 1 && gap > 0 && (NR - 1) % gap == 0 { for (i = 0; i < block; i++) row() }
+END { if (gap == 0) for (i = 0; i < block; i++) row() }
+"""
+
+
+def shell(script, *arguments, out):
+    with open(out, "wb") as file:
+        subprocess.run(["sh", "-c", script, "sh", *map(str, arguments)], stdout=file, check=True)
+    return out
+
+
+class Files:
+    def __init__(self, directory, rows):
+        self.directory = directory
+        self.rows = rows
+        self.marks = 0
+        # As text, so that a row's number says which file it is of.
+        self.base = shell('"$1" "$2" | sed "2,\\$s/^/r/"', ROOT / "scripts" / "sample-rows", rows, out=directory / "base.csv")
+
+    def change(self, gap, block):
+        """The file with new rows, and how many they are; each time others."""
+        self.marks += 1
+        out = self.directory / "changed.csv"
+        with open(out, "wb") as file:
+            command = ["awk", "-v", f"mark={self.marks}", "-v", f"gap={gap}", "-v", f"block={block}", CHANGE, self.base]
+            subprocess.run(list(map(str, command)), stdout=file, check=True)
+        return out, block * (self.rows // gap if gap else 1)
+
+    def appended(self):
+        return self.change(0, self.rows // 100)
+
+    def in_blocks(self):
+        return self.change(10_000, 100)
+
+    def one_by_one(self):
+        return self.change(100, 1)
+
+    def shuffled(self):
+        self.marks += 1
+        script = 'head -n 1 "$1" && tail -n +2 "$1" | shuf --random-source="$1"'
+        return shell(script, self.base, out=self.directory / "shuffled.csv")
+
+    def sample(self, rows, new):
+        """A delivery in no order: rows of the base, and new ones."""
+        self.marks += 1
+        script = (
+            'head -n 1 "$1"; { tail -n +2 "$1" | shuf -n "$2" --random-source="$1";'
+            ' seq "$3" | sed "s/.*/m$4-&,Pune,1-Jan-15,Gold,Bills,F,&/"; } | shuf --random-source="$1"'
+        )
+        return shell(script, self.base, rows - new, new, self.marks, out=self.directory / "sample.csv")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times and peaks of commands, and the table that is made of them."""
+
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+
+def require(what, found, expected):
+    if found != expected:
+        sys.exit(f"bench: {what}: {found} instead of {expected}")
+
+
+class Series:
+    """Runs of one thing."""
+
+    def __init__(self):
+        self.seconds = []
+        self.peak_kib = 0
+
+    @property
+    def median(self):
+        return statistics.median(self.seconds)
+
+    def run(self, command, **options):
+        """Times a command to its end and returns what it printed."""
+        with tempfile.TemporaryFile() as out:
+            began = time.monotonic()
+            process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, **options)
+            watch = PeakWatch(process.pid)
+            status = process.wait()
+            self.seconds.append(time.monotonic() - began)
+            self.peak_kib = max(self.peak_kib, watch.stop())
+            out.seek(0)
+            text = out.read().decode()
+        require(f"exit status of {command[0]}", status, 0)
+        return text
+
+
+class PeakWatch:
+    """The peak of what a process holds beside mapped files, looked at a hundred times a second."""
+
+    def __init__(self, pid):
+        self.path = pathlib.Path(f"/proc/{pid}/status")
+        self.peak = 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+
+    def _watch(self):
+        while not self.ended.wait(0.01):
+            try:
+                lines = self.path.read_text().splitlines()
+            except OSError:
+                return
+            self.peak = max([self.peak] + [int(line.split()[1]) for line in lines if line.startswith("RssAnon:")])
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join()
+        return self.peak
+
+
+class Table:
+    def __init__(self):
+        self.lines = []
+
+    def add(self, case, what, reference, ratio, bound, at_least=False):
+        met = ratio >= bound if at_least else ratio <= bound
+        sign = "≥" if at_least else "≤"
+        line = (case, what, reference, f"{ratio:.3g}", f"{sign} {bound:.3g}", "yes" if met else "**no**")
+        self.lines.append(line)
+        print("  " + " | ".join(line), flush=True)
+
+    def skip(self, case, what, reason):
+        self.lines.append((case, what, f"not run: {reason}", "", "", ""))
+        print(f"  {case} {what}: not run: {reason}", flush=True)
+
+    def markdown(self):
+        head = ["| # | case | reference | ratio | wanted | met |", "|---|---|---|---|---|---|"]
+        return "\n".join(head + ["| " + " | ".join(line) + " |" for line in self.lines]) + "\n"
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), os.uname().machine)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {os.uname().release}; load {load:.1f} at the start"
