@@ -158,6 +158,8 @@ static enum result skip_version(struct run *run, const struct download *download
 static bool is_announced(const struct run *run, const struct refusal *refusal)
 {
 	bool was_there = run->report->former > 0;
+	if (refusal->is_storage)
+		return false;
 	return (refusal->code == 404 && (was_there || run->source->handle.file[0] == '\0')) ||
 	       (refusal->code == 403 && was_there);
 }
@@ -253,16 +255,25 @@ static enum result ask(struct run *run, struct error *error)
 	return get_version(run, version, error);
 }
 
+/* Is this time, which can lie `most` ahead, still to come? One that lies further ahead was noted by a clock
+ * that was wrong. */
+static bool is_to_come(const struct run *run, int64_t time_ns, int64_t most)
+{
+	return time_ns > run->now_ns && time_ns - run->now_ns <= most + SECOND;
+}
+
 /* RESULT_END: not now. */
 static enum result may_ask(struct run *run, struct error *error)
 {
 	char text[CLOCK_TEXT_MAX];
 	int64_t not_before = logbook_number(run->logbook, "not_before") * SECOND;
-	bool is_early = logbook_number(run->logbook, "next") * SECOND > run->now_ns;
-	run->report->former = (uint64_t)logbook_number(run->logbook, "version");
-	if (run->options->only_due && (is_early || not_before > run->now_ns))
+	int64_t next = logbook_number(run->logbook, "next") * SECOND;
+	int64_t every = run->source->every_ns;
+	bool must_wait = is_to_come(run, not_before, PATIENCE_MOST_NS);
+	bool is_early = is_to_come(run, next, every > PATIENCE_MOST_NS ? every : PATIENCE_MOST_NS);
+	if (run->options->only_due && (is_early || must_wait))
 		return RESULT_END;
-	if (not_before <= run->now_ns)
+	if (!must_wait)
 		return RESULT_OK;
 	clock_text(text, not_before);
 	return error_set(error, RESULT_UNREACHABLE, "it is not asked before %s, as the server wants", text);
@@ -317,7 +328,8 @@ static void judge(struct run *run, enum result result, const struct error *error
 	run->report->error = *error;
 }
 
-static void work(struct run *run, struct error *error)
+/* Asks, if that is allowed now. */
+static void ask_and_note(struct run *run, struct error *error)
 {
 	enum result result = may_ask(run, error);
 	if (result != RESULT_OK) {
@@ -325,15 +337,23 @@ static void work(struct run *run, struct error *error)
 		run->report->error = *error;
 		return;
 	}
-	result = settle_former(run, error);
-	run->report->former = (uint64_t)logbook_number(run->logbook, "version");
-	if (result == RESULT_OK)
-		result = ask(run, error);
-	bool was_settled = run->report->file[0] != '\0';
-	if (result == RESULT_OK && was_settled && run->report->outcome == FETCH_CURRENT)
-		run->report->outcome = FETCH_FETCHED;
+	result = ask(run, error);
 	judge(run, result, error);
 	note(run, result, error);
+}
+
+static void work(struct run *run, struct error *error)
+{
+	struct fetch_report *report = run->report;
+	enum result result = settle_former(run, error);
+	report->version = report->former = (uint64_t)logbook_number(run->logbook, "version");
+	judge(run, result, error);
+	if (result != RESULT_OK)
+		return;
+	bool was_settled = report->file[0] != '\0';
+	ask_and_note(run, error);
+	if (was_settled && (report->outcome == FETCH_CURRENT || report->outcome == FETCH_NOT_DUE))
+		report->outcome = FETCH_FETCHED;
 }
 
 void fetch_run(const struct fetch_options *options, const struct fetch_source *source,

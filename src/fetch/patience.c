@@ -8,7 +8,6 @@
 #include <time.h>
 
 static const int64_t SECOND = 1000000000;
-static const int64_t LONGEST = 86400 * INT64_C(1000000000);
 
 /* From half of `span` to the whole of it. */
 static int64_t spread(int64_t span)
@@ -32,7 +31,7 @@ static int64_t read_retry_after(const char *text, int64_t wall_now_ns)
 {
 	size_t digits = strspn(text, "0123456789");
 	if (digits > 0 && text[digits] == '\0')
-		return digits > 6 ? LONGEST : strtoll(text, NULL, 10) * SECOND;
+		return digits > 6 ? PATIENCE_MOST_NS : strtoll(text, NULL, 10) * SECOND;
 	/* A date names its month; curl_getdate() would make something of a bare number too. */
 	time_t date = strchr(text, ' ') != NULL ? curl_getdate(text, NULL) : -1;
 	if (date < 0)
@@ -45,8 +44,8 @@ int64_t patience_after(const char *retry_after, unsigned failures, int64_t wall_
 {
 	int64_t wait = read_retry_after(retry_after, wall_now_ns);
 	if (wait < 0)
-		return spread(doubled(60 * SECOND, failures, LONGEST));
-	return wait < LONGEST ? wait : LONGEST;
+		return spread(doubled(60 * SECOND, failures, PATIENCE_MOST_NS));
+	return wait < PATIENCE_MOST_NS ? wait : PATIENCE_MOST_NS;
 }
 
 void patience_pause(unsigned tries)

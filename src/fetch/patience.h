@@ -10,7 +10,9 @@
  * to a day, and is spread by chance so that many clients do not come back together.
  */
 
-/* Nanoseconds from now. `failures` counts this one. */
+#define PATIENCE_MOST_NS (86400 * INT64_C(1000000000))
+
+/* Nanoseconds from now, at most PATIENCE_MOST_NS. `failures` counts this one. */
 int64_t patience_after(const char *retry_after, unsigned failures, int64_t wall_now_ns);
 
 /* Before the next try within one run: doubles from a quarter of a second to half a minute. Sleeps. */

@@ -92,6 +92,8 @@ class Transfers(FetchCase):
         self.assertEqual(self.kaggle.count("api", "download"), 2)
 
     def test_signature_that_is_never_right_fails_without_showing_it(self):
+        self.fetch()
+        self.kaggle.publish(SLUG, FILES | {"three.csv": NOISE})
         self.kaggle.on_storage_request = self.kaggle.signatures.clear
         report = self.fetch_fails("refused with 403: SignatureDoesNotMatch")
         self.assertNotIn("X-Goog", json.dumps(report) + self.logbook())
@@ -325,6 +327,15 @@ class Patience(FetchCase):
         self.fetch_fails("not asked before 20", "as the server wants", status=EXIT_SINK)
         self.assertEqual(self.kaggle_fetch(SLUG).returncode, 0)
         self.assertEqual(len(self.kaggle.requests), before)
+
+    def test_time_that_a_wrong_clock_noted_is_no_reason_to_wait(self):
+        self.kaggle.view_answers = [(429, {}, b"")]
+        self.fetch(status=EXIT_SINK)
+        path = self.data / "state" / "fetch" / f"{SLUG.replace('/', '+')}.json"
+        far = int(time.time()) + 10 * 365 * 86400
+        path.write_text(json.dumps({**json.loads(path.read_text()), "not_before": far, "next": far}))
+        self.assertEqual(self.kaggle_fetch(SLUG).returncode, 0)
+        self.assertEqual(self.dropped(), [f"{NAME}.v1.zip"])
 
     def test_waits_grow_with_each_failure_and_end_with_a_success(self):
         path = self.data / "state" / "fetch" / f"{SLUG.replace('/', '+')}.json"
