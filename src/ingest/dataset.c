@@ -179,10 +179,29 @@ static enum result check_configuration(const struct dataset *dataset, const stru
 		error_hint(error, "to load them there: rowsieve rebuild %s --refeed", record->name);
 		return RESULT_DISAGREES;
 	}
-	if (memcmp(record->fingerprint, dataset->fingerprint.bytes, sizeof record->fingerprint) != 0)
+	if (!identity_accepts(&dataset->options.spec, id_from(record->fingerprint)))
 		return disagree(error, dataset, "this change of its columns makes %llu rows look new",
 		                (unsigned long long)record->rows);
+	const char *column = schema_disagreement(dataset->schema, &dataset->options.spec);
+	if (column != NULL)
+		return disagree(error, dataset, "this change of column '%s' makes %llu rows look new", column,
+		                (unsigned long long)record->rows);
 	return RESULT_OK;
+}
+
+/* From now on the identity is what the configuration says, which means the same for what is stored. */
+static enum result adopt_fingerprint(struct dataset *dataset, struct state *state, struct error *error)
+{
+	struct state_dataset record = dataset->record;
+	if (memcmp(record.fingerprint, dataset->fingerprint.bytes, sizeof record.fingerprint) == 0)
+		return RESULT_OK;
+	memcpy(record.fingerprint, dataset->fingerprint.bytes, sizeof record.fingerprint);
+	struct state_txn *txn = state_txn_begin_write(state);
+	state_dataset_put(txn, &record);
+	enum result result = commit(txn, "cannot keep the identity fingerprint", error);
+	if (result == RESULT_OK)
+		dataset->record = record;
+	return result;
 }
 
 struct sink_head dataset_head(const struct dataset *dataset, const struct state *state)
@@ -325,6 +344,7 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 		*error = change;
 		return agreed;
 	}
+	result = adopt_fingerprint(dataset, state, error);
 	if (result == RESULT_OK)
 		result = check_presence(dataset, state, sink, &presence, error);
 	if (result != RESULT_OK)

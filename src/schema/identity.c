@@ -93,6 +93,30 @@ struct id identity_fingerprint(const struct schema_spec *spec)
 	return fingerprint;
 }
 
+bool identity_accepts(const struct schema_spec *spec, struct id earlier)
+{
+	/* What bad values may have been before, by what they are now: rows with one were not stored, or will not
+	 * be read any more. */
+	static const bool may_have_been[][3] = {
+	    [SCHEMA_BAD_VALUE_REJECT] = {true, true, true},
+	    [SCHEMA_BAD_VALUE_NULL] = {[SCHEMA_BAD_VALUE_REJECT] = true, [SCHEMA_BAD_VALUE_NULL] = true},
+	    [SCHEMA_BAD_VALUE_RESCUE] = {[SCHEMA_BAD_VALUE_REJECT] = true, [SCHEMA_BAD_VALUE_RESCUE] = true},
+	};
+	for (unsigned bad = SCHEMA_BAD_VALUE_REJECT; bad <= SCHEMA_BAD_VALUE_RESCUE; bad++) {
+		struct schema_spec before = *spec;
+		before.bad_value = (enum schema_bad_value)bad;
+		if (!may_have_been[spec->bad_value][bad])
+			continue;
+		if (id_equal(identity_fingerprint(&before), earlier))
+			return true;
+		/* Columns that were not there when nothing was rescued are in no stored row. */
+		before.drift = SCHEMA_DRIFT_ADD;
+		if (spec->drift == SCHEMA_DRIFT_RESCUE && id_equal(identity_fingerprint(&before), earlier))
+			return true;
+	}
+	return false;
+}
+
 struct identity identity_of(const struct schema *schema)
 {
 	struct identity identity = {.schema = schema};

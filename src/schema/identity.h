@@ -28,6 +28,10 @@ const char *identity_missing(const struct schema *schema, const struct schema_sp
  * What stands in a list in another order, or twice under two names, is the same. */
 struct id identity_fingerprint(const struct schema_spec *spec);
 
+/* Does this fingerprint, of an earlier configuration, mean the same identity for every row that is stored? So it
+ * is when the two differ in what only lets more records through, or rescues what was not stored at all. */
+bool identity_accepts(const struct schema_spec *spec, struct id earlier);
+
 struct identity_digests {
 	struct row_digest row; /* of the columns within the identity */
 	struct row_digest key; /* of the key's columns; zero without a key */

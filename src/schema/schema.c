@@ -267,21 +267,82 @@ static enum result append_declared(struct schema *schema, const struct schema_sp
 	return RESULT_OK;
 }
 
-/* A declaration may ask for a wider type than was frozen. */
-static size_t widen_declared(struct schema *schema, const struct schema_spec *spec)
+/* The type as far as it decides canonical texts: how wide a column is does not. */
+static const char *text_of_kind(char text[TYPE_TEXT_MAX], const struct type *type)
 {
-	size_t widened = 0;
+	if (type->kind == TYPE_INTEGER || type->kind == TYPE_DECIMAL)
+		return "number";
+	if (type->kind == TYPE_TEXT)
+		return "text";
+	type_text(text, type);
+	return text;
+}
+
+/* Do formats begin with these? */
+static bool begin_with(const struct type_formats *formats, const struct type_formats *first)
+{
+	if (formats->count < first->count)
+		return false;
+	for (size_t i = 0; i < first->count; i++)
+		if (strcmp(formats->formats[i], first->formats[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *schema_disagreement(const struct schema *schema, const struct schema_spec *spec)
+{
+	for (size_t i = 0; i < spec->count; i++) {
+		char name[SCHEMA_NAME_MAX + 1], wanted[TYPE_TEXT_MAX], frozen[TYPE_TEXT_MAX];
+		const struct schema_declared *declared = &spec->columns[i];
+		const struct schema_column *column =
+		    schema_declared_name(name, declared) ? schema_find(schema, name) : NULL;
+		if (column == NULL || !declared->has_type)
+			continue;
+		struct type_formats formats = column_formats(column);
+		bool is_same =
+		    strcmp(text_of_kind(wanted, &declared->type), text_of_kind(frozen, &column->type)) == 0 &&
+		    (formats.count == 0) == (declared->formats.count == 0) &&
+		    begin_with(&declared->formats, &formats);
+		if (!is_same)
+			return column->name;
+	}
+	return NULL;
+}
+
+/* Takes more formats, behind those that are there. */
+static enum result add_formats(struct schema_column *column, const struct type_formats *formats)
+{
+	struct schema_column changed = *column;
+	if (column_set_strings(&changed, column->source, formats) != RESULT_OK) {
+		column_clear(&changed);
+		return RESULT_NO_MEMORY;
+	}
+	column_clear(column);
+	*column = changed;
+	return RESULT_OK;
+}
+
+/* A declaration may ask for a wider type than was frozen, and for further formats. */
+static enum result widen_declared(struct schema *schema, const struct schema_spec *spec, size_t *widened)
+{
 	for (size_t i = 0; i < spec->count; i++) {
 		char name[SCHEMA_NAME_MAX + 1];
 		const struct schema_declared *declared = &spec->columns[i];
 		struct schema_column *column =
 		    schema_declared_name(name, declared) ? schema_find(schema, name) : NULL;
+		if (column == NULL || !declared->has_type)
+			continue;
 		/* What a key's text lacks in length it was given for its index. */
-		bool is_indexed = column != NULL && column->is_key && declared->type.length == 0;
-		if (column != NULL && declared->has_type && !is_indexed)
-			widened += type_widen(&column->type, &declared->type);
+		bool is_indexed = column->is_key && declared->type.length == 0;
+		*widened += !is_indexed && type_widen(&column->type, &declared->type);
+		struct type_formats formats = column_formats(column);
+		if (formats.count == 0 || declared->formats.count <= formats.count)
+			continue;
+		if (add_formats(column, &declared->formats) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+		++*widened;
 	}
-	return widened;
+	return RESULT_OK;
 }
 
 static enum result append_rescued(struct schema *schema, const struct schema_spec *spec)
@@ -343,11 +404,13 @@ enum result schema_extend(struct schema *schema, const struct schema_spec *spec,
 		result = append_declared(schema, spec);
 	if (result == RESULT_OK)
 		result = append_rescued(schema, spec);
+	*added = schema->count - before;
+	if (result == RESULT_OK)
+		result = widen_declared(schema, spec, added);
 	if (result != RESULT_OK) {
 		truncate_columns(schema, before);
 		return no_memory(error);
 	}
-	*added = schema->count - before + widen_declared(schema, spec);
 	return RESULT_OK;
 }
 
@@ -359,34 +422,22 @@ static void hash_text(crypto_generichash_state *state, const char *text)
 	crypto_generichash_update(state, (const unsigned char *)text, length);
 }
 
-/* The type as far as it decides canonical texts: how wide a column is does not. */
-static const char *text_of_kind(char text[TYPE_TEXT_MAX], const struct type *type)
-{
-	if (type->kind == TYPE_INTEGER || type->kind == TYPE_DECIMAL)
-		return "number";
-	if (type->kind == TYPE_TEXT)
-		return "text";
-	type_text(text, type);
-	return text;
-}
-
-/* Declared in a way that decides how values look? An alias, say, does not. */
+/* Declared in a way that decides how values look, and that the frozen schema does not say? An alias does not. */
 static bool decides(const struct schema_spec *spec, const struct schema_declared *declared)
 {
-	return spec->only_declared || declared->has_type || declared->name != NULL ||
-	       declared->fallback != NULL || declared->zone_name != NULL;
+	char made[SCHEMA_NAME_MAX + 1];
+	bool is_renamed =
+	    declared->name != NULL && (!schema_name(made, slice_from_string(declared->source)) ||
+	                               !schema_same_name(made, declared->name));
+	return spec->only_declared || is_renamed || declared->fallback != NULL || declared->zone_name != NULL;
 }
 
 static struct id hash_declared(const struct schema_declared *declared)
 {
 	char name[SCHEMA_NAME_MAX + 1];
-	char type[TYPE_TEXT_MAX];
 	crypto_generichash_state state;
 	crypto_generichash_init(&state, NULL, 0, ID_SIZE);
 	hash_text(&state, schema_declared_name(name, declared) ? name : declared->source);
-	hash_text(&state, declared->has_type ? text_of_kind(type, &declared->type) : "");
-	for (size_t i = 0; i < declared->formats.count; i++)
-		hash_text(&state, declared->formats.formats[i]);
 	if (declared->fallback != NULL) {
 		hash_text(&state, "default");
 		hash_text(&state, declared->fallback);
@@ -410,8 +461,8 @@ static void hash_rules(crypto_generichash_state *state, const struct schema_spec
 	    {"only declared", spec->only_declared},
 	    {"trim", spec->trim},
 	    {"rescue columns", spec->drift == SCHEMA_DRIFT_RESCUE},
+	    {"null values", spec->bad_value == SCHEMA_BAD_VALUE_NULL},
 	    {"rescue values", spec->bad_value == SCHEMA_BAD_VALUE_RESCUE},
-	    {"rescue fields", spec->ragged == SCHEMA_RAGGED_RESCUE},
 	};
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
 		if (rules[i].is_said)

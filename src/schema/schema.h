@@ -135,8 +135,8 @@ bool schema_same_name(const char *a, const char *b);
  * Appends to `schema` what a header (schema/header.h) has and it has not: text columns, or columns as declared;
  * *added says how many. Their inferred types are set later (schema/infer.h). The first time that is in the
  * header's order, with only_declared in that of the declarations; then declared columns that the header lacks,
- * then SCHEMA_RESCUED where it is needed. Columns that are declared wider than they are become so, and count as
- * added. Later SCHEMA_DRIFT_RESCUE adds no column of a header, and
+ * then SCHEMA_RESCUED where it is needed. Columns that are declared wider than they are, or with more formats, become
+ * so, and count as added. Later SCHEMA_DRIFT_RESCUE adds no column of a header, and
  * SCHEMA_DRIFT_FREEZE makes a header with other columns RESULT_INVALID, which says what they are.
  */
 enum result schema_extend(struct schema *schema, const struct schema_spec *spec, const struct slice *header,
@@ -152,8 +152,12 @@ struct schema_fault {
 	bool is_widenable;  /* it is a number that its inferred column would hold if that were wider */
 };
 
-/* The identity fingerprint: of everything in the configuration that decides whether two records are the same
- * row. The order of declarations does not matter. */
+/* A column of which the declared type or formats would make other values than the frozen ones, or NULL. More
+ * formats behind the frozen ones, and how wide a type is, make none. */
+const char *schema_disagreement(const struct schema *schema, const struct schema_spec *spec);
+
+/* Of everything in the configuration that decides whether two records are the same row and that no frozen
+ * schema says. The order of declarations does not matter. */
 struct id schema_fingerprint(const struct schema_spec *spec);
 
 #endif

@@ -189,6 +189,53 @@ class Values(SqliteSink, DatasetCase):
         self.assert_counts(self.take("id,n\n1,abc\n2,abcde\n3,abcdef\n"), rows=3, duplicate=1, new=1, rejected=1)
 
 
+class Changes(SqliteSink, DatasetCase):
+    """The configuration is mended under rows that are stored."""
+
+    def change(self, *keys):
+        self.options = []
+        self.declare(*keys)
+
+    def expect_stopped(self, content, what):
+        path = self.write("d.csv", content)
+        report = self.ingest(path, dataset="d", status=EXIT_DELIVERY)[0]
+        self.assertIn(what, report["reason"])
+        self.assertIn("rowsieve rebuild d", report["reason"])
+
+    def test_what_changes_no_stored_row_passes(self):
+        self.take("id,day,n\n1,29-Oct-14,5\n2,30-Oct-14,x\n")
+        for keys in (
+            ["column.id.type=integer"],
+            ["column.id.type=decimal(30,2)", "column.n.alias=m"],
+            ["bad_value=null", "ragged=rescue", "drift=rescue"],
+            ["bad_value=reject", "drift=rescue", "missing=reject", 'where="id > 0"'],
+        ):
+            with self.subTest(keys):
+                self.change(*keys)
+                self.assertEqual(self.take("id,day,n\n1,29-Oct-14,5\n")["new"], 0)
+
+    def test_further_formats_pass_and_other_ones_stop_the_dataset(self):
+        self.change("column.day.type=date", "column.day.format=%d-%b-%y")
+        self.take("id,day\n1,29-Oct-14\n")
+        self.change("column.day.type=date", "column.day.format=%d-%b-%y,%d/%m/%Y")
+        self.assert_counts(self.take("id,day\n1,29/10/2014\n"), duplicate=1)
+        self.change("column.day.type=date", "column.day.format=%y-%b-%d")
+        self.expect_stopped("id,day\n1,29-Oct-14\n", "column 'day' makes 1 rows look new")
+
+    def test_what_makes_stored_rows_look_new_stops_the_dataset(self):
+        self.take("id,n\n1,x\n")
+        for keys in (["column.n.type=integer"], ["trim=true"], ['null="x"'], ["column.n.as=m"], ["column.n.default=y"]):
+            with self.subTest(keys):
+                self.change(*keys)
+                self.expect_stopped("id,n\n1,x\n", "makes 1 rows look new")
+
+    def test_rejects_are_taken_when_the_rule_was_mended(self):
+        self.assert_counts(self.take("id;n\n1;5\n2\n3;4;5\n"), rows=3, new=1, rejected=2)
+        self.change("ragged=rescue")
+        self.rowsieve("replay", "d")
+        self.assertEqual(self.query("SELECT id, n, _rescued FROM d ORDER BY id"), [(1, 5, None), (2, None, None), (3, 4, '{"column_3":"5"}')])
+
+
 class Filters(SqliteSink, DatasetCase):
     TEXT = "id,Card Type,amount,day\n" + "".join(
         f"{n},{kind},{n * 10}.5,2015-05-0{n}\n" for n, kind in enumerate(["Gold", "Silver", "", "Gold", "O'Brien"], 1)

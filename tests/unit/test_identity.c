@@ -315,3 +315,28 @@ Test(identity, fingerprint_tells_changes_from_mere_edits)
 			 .columns = typed_columns, .count = COUNT(typed_columns), .keeps_duplicates = true})),
 	    "a bag");
 }
+
+Test(identity, accepts_what_lets_more_through_and_refuses_what_changes_stored_rows)
+{
+	enum {
+		REJECT = SCHEMA_BAD_VALUE_REJECT,
+		NONE = SCHEMA_BAD_VALUE_NULL,
+		RESCUE = SCHEMA_BAD_VALUE_RESCUE
+	};
+	static const struct {
+		int before, after;
+		bool accepts;
+	} values[] = {{REJECT, NONE, true},   {REJECT, RESCUE, true}, {NONE, REJECT, true},
+	              {RESCUE, REJECT, true}, {NONE, RESCUE, false},  {RESCUE, NONE, false}};
+	for (size_t i = 0; i < COUNT(values); i++) {
+		struct schema_spec before = {.bad_value = (enum schema_bad_value)values[i].before};
+		struct schema_spec after = {.bad_value = (enum schema_bad_value)values[i].after};
+		cr_expect_eq(identity_accepts(&after, identity_fingerprint(&before)), values[i].accepts,
+		             "%zu", i);
+	}
+	const struct schema_spec add = {0}, rescue = {.drift = SCHEMA_DRIFT_RESCUE}, trim = {.trim = true};
+	cr_expect(identity_accepts(&rescue, identity_fingerprint(&add)));
+	cr_expect_not(identity_accepts(&add, identity_fingerprint(&rescue)));
+	cr_expect_not(identity_accepts(&add, identity_fingerprint(&trim)));
+	cr_expect_not(identity_accepts(&trim, identity_fingerprint(&add)));
+}
