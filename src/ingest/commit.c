@@ -335,10 +335,11 @@ static void put_chunks(struct state_txn *txn, struct ingest *ingest)
 	state_chunk_put(txn, ingest->current->record.id, chunks->added, chunks->count);
 }
 
+/* What an end owes to the store is owed once: a delivery may wait in the list while others go on. */
 static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
 {
 	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		if (!delivery->is_read)
+		if (!delivery->is_read || delivery->is_ended)
 			continue;
 		delivery->record.finished_ns = clock_wall_ns();
 		state_delivery_put(txn, &delivery->record);
@@ -406,6 +407,8 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 		return result;
 	for (size_t i = 0; i < ingest->dataset_count; i++)
 		ingest->datasets[i]->promotion_due = false;
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next)
+		delivery->is_ended = delivery->is_read;
 	clear_dirty(ingest);
 	chunks_clear(&ingest->chunks);
 	return RESULT_OK;

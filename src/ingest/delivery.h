@@ -36,6 +36,7 @@ struct delivery {
 	bool
 	    is_superseded; /* begun for another dataset than the configuration says now, or before a rebuild */
 	bool is_read;      /* to its end, whatever that was */
+	bool is_ended;     /* and the state says so */
 	bool has_left;     /* it is where its outcome puts it */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */

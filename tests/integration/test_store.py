@@ -130,6 +130,22 @@ class ExactStoreTests(StoreChecks):
         self.assert_spool_is_empty()
 
 
+    def test_a_delivery_that_waits_for_others_is_stored_once(self):
+        """The second file's new column settles what was read before, while the first is still under way."""
+        text = csv_text(HEADER, [(n, f"text {n}", "2026-01-01") for n in range(30)])
+        more = csv_text((*HEADER, "added"), [(n, f"text {n}", "2026-01-01", "x") for n in range(30, 60)])
+        for name, content in (("a.csv", text), ("b.csv", more)):
+            path = self.deliver(f"k/{name}", content)
+            os.utime(path, (1, 1))
+        daemon = self.daemon("-o", "batch.wait=1s")
+        daemon.wait_until(lambda: len(list(self.done.iterdir())) == 2 and self.outbox()["owed"] == 0, "both were stored")
+        self.assertEqual(daemon.stop(), 0)
+        objects = self.objects()
+        self.assertEqual(len(self.of_kind(objects, "raw")), 2 if self.keeps_raw else 0)
+        self.assert_manifests_tell_it(objects, {report["delivery"] for report in self.history()})
+        self.assert_spool_is_empty()
+
+
 class ExactLocalStore(ExactStoreTests, LocalStore, SqliteSink, Case):
     keeps_raw = False
 
