@@ -211,8 +211,8 @@ choose(struct state_filter *filter, struct state_probe *probe, struct state_prob
 	return STATE_OK;
 }
 
-static enum state_result choose_plain(struct state_filter *filter, struct state_probe *probe,
-                                      struct state_probe_group *group)
+enum state_result state_filter_choose_plain(struct state_filter *filter, struct state_probe *probe,
+                                            struct state_probe_group *group)
 {
 	return choose(filter, probe, group, may_hold);
 }
@@ -238,7 +238,7 @@ enum state_result state_filter_choose(struct state_filter *filter, struct state_
                                       struct state_probe_group *group)
 {
 	return __builtin_cpu_supports("avx2") ? choose_avx2(filter, probe, group)
-	                                      : choose_plain(filter, probe, group);
+	                                      : state_filter_choose_plain(filter, probe, group);
 }
 
 #else
@@ -246,7 +246,7 @@ enum state_result state_filter_choose(struct state_filter *filter, struct state_
 enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
                                       struct state_probe_group *group)
 {
-	return choose_plain(filter, probe, group);
+	return state_filter_choose_plain(filter, probe, group);
 }
 
 #endif

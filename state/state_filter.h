@@ -71,4 +71,8 @@ void state_filter_close(struct state_filter *filter);
 enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
                                       struct state_probe_group *group);
 
+/* The same without vector instructions: all there is on other processors. */
+enum state_result state_filter_choose_plain(struct state_filter *filter, struct state_probe *probe,
+                                            struct state_probe_group *group);
+
 #endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state_filter.h"
+#include "state_fixture.h"
+
+enum { COUNT = 120000, ABSENT = 2 * COUNT }; /* three pieces of filter */
+
+static struct fixture f;
+
+static void setup(void)
+{
+	fixture_make_directory(&f);
+	fixture_start(&f);
+}
+
+static void teardown(void)
+{
+	fixture_remove(&f);
+}
+
+TestSuite(state_filter, .init = setup, .fini = teardown);
+
+typedef enum state_result chooser(struct state_filter *, struct state_probe *, struct state_probe_group *);
+
+/* Marks the digests that the filter of the only run lets pass. */
+static size_t pass(chooser *choose, uint32_t dataset, const struct state_digest *sorted, size_t count,
+                   bool *passed)
+{
+	struct state_manifest *runs;
+	size_t run_count;
+	struct state_filter filter;
+	bool *seen = calloc(count, sizeof(*seen));
+	cr_assert_not_null(seen);
+	memset(passed, 0, count * sizeof(*passed));
+	struct state_txn *txn = state_txn_begin_read(f.state);
+	cr_assert_eq(state_manifest_list(txn, dataset, &runs, &run_count), STATE_OK);
+	cr_assert_eq(run_count, 1);
+	cr_assert_eq(state_filter_open(&filter, txn, runs[0].run, runs[0].blocks), STATE_OK);
+	struct state_probe probe = {.sorted = sorted, .count = count, .seen = seen, .end = count};
+	size_t total = 0;
+	while (probe.next < probe.end) {
+		struct state_probe_group group;
+		cr_assert_eq(choose(&filter, &probe, &group), STATE_OK);
+		for (size_t i = 0; i < group.count; i++)
+			passed[group.indexes[i]] = true;
+		total += group.count;
+	}
+	state_filter_close(&filter);
+	state_txn_abort(txn);
+	free(runs);
+	free(seen);
+	return total;
+}
+
+Test(state_filter, with_and_without_vector_instructions_the_same_digests_pass)
+{
+	static bool with[ABSENT];
+	static bool without[ABSENT];
+	uint32_t dataset = fixture_dataset(&f, "a");
+	struct state_digest *digests = fixture_digests(1, COUNT);
+	struct state_digest *absent = fixture_digests(2, ABSENT);
+	fixture_add_live(&f, dataset, digests, COUNT);
+	cr_assert_eq(pass(state_filter_choose, dataset, digests, COUNT, with), COUNT);
+	cr_assert_eq(pass(state_filter_choose_plain, dataset, digests, COUNT, without), COUNT);
+	size_t wrong = pass(state_filter_choose, dataset, absent, ABSENT, with);
+	cr_assert_eq(pass(state_filter_choose_plain, dataset, absent, ABSENT, without), wrong);
+	cr_assert_eq(memcmp(with, without, sizeof(with)), 0);
+	cr_assert_lt(wrong, ABSENT / 50, "ten bits an entry let less than two per cent pass");
+	cr_assert_gt(wrong, 0);
+	free(digests);
+	free(absent);
+}
+
+Test(state_filter, pieces_and_edges_agree)
+{
+	static const uint64_t blocks[] = {1, 2, 2046, 2047, 4092, 4093, 1000003, UINT32_MAX};
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		uint64_t pieces = state_filter_pieces(blocks[i]);
+		cr_assert_eq(state_filter_piece(blocks[i], 0), 0);
+		cr_assert_eq(state_filter_piece(blocks[i], UINT64_MAX), pieces - 1);
+		for (uint64_t piece = 1; piece < pieces; piece += 1 + pieces / 50) {
+			uint64_t edge = state_filter_edge(blocks[i], piece);
+			cr_assert_eq(state_filter_piece(blocks[i], edge), piece);
+			cr_assert_eq(state_filter_piece(blocks[i], edge - 1), piece - 1);
+		}
+	}
+}
