@@ -72,7 +72,8 @@ struct infer *infer_new_wider(const struct schema *schema, const struct schema_s
 		const struct type *type = &schema->columns[i].type;
 		bool is_integer = type->kind == TYPE_INTEGER;
 		unsigned precision = type->precision > 0 ? type->precision : TYPE_PRECISION_USUAL;
-		if ((!is_integer && type->kind != TYPE_DECIMAL) || is_declared(spec, &schema->columns[i]))
+		if ((!is_integer && type->kind != TYPE_DECIMAL) || schema->columns[i].is_key ||
+		    is_declared(spec, &schema->columns[i]))
 			continue;
 		infer->candidates[infer->count++] = (struct candidate){
 		    .column = (uint32_t)i,

@@ -17,8 +17,8 @@ struct infer;
  * looked at. NULL without memory. */
 struct infer *infer_new(const struct schema *schema, const struct schema_spec *spec, size_t first);
 
-/* For the integers and decimals that `spec` declares no type for, beginning with the types they have: values
- * that are no numbers are passed over. NULL without memory. */
+/* For the integers and decimals that are no key and that `spec` declares no type for, beginning with the types
+ * they have: values that are no numbers are passed over. NULL without memory. */
 struct infer *infer_new_wider(const struct schema *schema, const struct schema_spec *spec);
 
 /* One record, mapped to columns as for schema_map_row(); records of which that makes no row for their number of

@@ -303,7 +303,8 @@ const char *schema_disagreement(const struct schema *schema, const struct schema
 		    strcmp(text_of_kind(wanted, &declared->type), text_of_kind(frozen, &column->type)) == 0 &&
 		    (formats.count == 0) == (declared->formats.count == 0) &&
 		    begin_with(&declared->formats, &formats);
-		if (!is_same)
+		/* A key has an index, which not every table can be widened under. */
+		if (!is_same || (column->is_key && column->type.kind != declared->type.kind))
 			return column->name;
 	}
 	return NULL;

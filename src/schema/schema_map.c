@@ -81,7 +81,7 @@ static enum result fill_cell(struct making *making, size_t index, struct error *
 	    .field = SCHEMA_MAP_NONE,
 	    .name = column->name,
 	    .is_plain = !spec->trim && !spec->has_nulls,
-	    .is_widenable = is_number && !has_type && spec->drift == SCHEMA_DRIFT_ADD,
+	    .is_widenable = is_number && !has_type && !column->is_key && spec->drift == SCHEMA_DRIFT_ADD,
 	    .is_rescued = schema_rescues(spec) && strcmp(column->name, SCHEMA_RESCUED) == 0,
 	};
 	fill_reading(&cell->reading, spec, column, declared);

@@ -17,7 +17,7 @@ struct schema_map_cell {
 	uint32_t field;    /* index of its field, or SCHEMA_MAP_NONE */
 	const char *name;  /* the schema's */
 	bool is_plain;     /* nothing is trimmed, and only the usual texts are null */
-	bool is_widenable; /* an inferred number, of a dataset whose table may change */
+	bool is_widenable; /* an inferred number, no key, of a dataset whose table may change */
 	bool is_rescued;   /* SCHEMA_RESCUED itself */
 	struct type_reading reading;
 	struct slice fallback; /* canonical; data NULL: a missing value is null */

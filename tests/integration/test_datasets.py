@@ -177,6 +177,14 @@ class Values(SqliteSink, DatasetCase):
         values = sorted(str(value) for _, value in self.query("SELECT id, n FROM d"))
         self.assertEqual([float(v) for v in values], [float(v) for v in sorted(["5", "6", "7.25", "123456789012345678901", "0.0000001"])])
 
+    def test_a_key_does_not_widen(self):
+        self.declare("key=id")
+        self.take("id,n\n1,5\n")
+        self.assert_counts(self.take("id,n\n1,5.5\n1.5,7\n"), rows=2, updated=1, rejected=1)
+        self.declare("column.id.type=decimal(9,2)")
+        path = self.write("d.csv", "id,n\n2,5\n")
+        self.assertIn("column 'id'", self.ingest(path, dataset="d", status=EXIT_DELIVERY)[0]["reason"])
+
     def test_a_frozen_dataset_does_not_widen(self):
         self.declare("drift=freeze")
         self.take("id,n\n1,5\n")
