@@ -17,8 +17,20 @@ static enum result commit_txn(struct state_txn *txn, struct error *error)
 	return RESULT_OK;
 }
 
+static enum result number_rows(struct ingest *ingest, struct error *error)
+{
+	const struct dataset *dataset = ingest->current;
+	if (!dataset->options.spec.keeps_duplicates)
+		return RESULT_OK;
+	return bag_number(&ingest->bag, ingest->options.state, &ingest->batch, ingest->open_member,
+	                  dataset->row_key, error);
+}
+
 static enum result judge_batch(struct ingest *ingest, struct error *error)
 {
+	enum result result = number_rows(ingest, error);
+	if (result != RESULT_OK)
+		return result;
 	/* A snapshot taken now sees the pending run of the batch before (I3). */
 	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
 	const struct dataset *dataset = ingest->current;

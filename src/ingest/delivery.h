@@ -22,6 +22,7 @@ struct delivery_member {
 	uint64_t resume_at;      /* plain bytes that live batches cover already */
 	uint64_t records;        /* read so far: what the counts must add up to */
 	bool is_dirty;           /* the mark says more than the state */
+	bool is_past;            /* the record at hand is covered already: of a bag, which counts it again */
 	struct buffer header;    /* its header's bytes, for the reject file */
 };
 

@@ -2,6 +2,7 @@
 #ifndef ROWSIEVE_INGEST_ENGINE_H
 #define ROWSIEVE_INGEST_ENGINE_H
 
+#include "ingest/bag.h"
 #include "ingest/batch.h"
 #include "ingest/chunks.h"
 #include "ingest/dataset.h"
@@ -30,6 +31,8 @@ struct ingest {
 	struct delivery *deliveries; /* under way, oldest first */
 	size_t delivery_count;
 	struct content *content;
+	struct bag bag;
+	const struct state_counts *open_member; /* the member that is being read, by its counts; NULL: none */
 	struct id given_batch_id; /* of the next batch, where it is one that is restored; none: a new one */
 	struct origins origins;   /* of rows of the batch that may become rejects when they are judged */
 	struct refused refused; /* survives the drop of everything else (E3) */

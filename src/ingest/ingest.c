@@ -58,6 +58,8 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 static void reset(struct ingest *ingest)
 {
 	batch_clear(&ingest->batch);
+	bag_clear(&ingest->bag);
+	ingest->open_member = NULL;
 	ingest->origins.records.length = 0;
 	chunks_release(&ingest->chunks);
 	chunks_clear(&ingest->chunks);

@@ -51,6 +51,8 @@ static void take_recognised(struct delivery_member *member, const struct state_c
 static enum result reject(const struct member_input *input, const struct record *record, const char *column,
                           const char *reason, struct error *error)
 {
+	if (input->member->is_past)
+		return RESULT_OK;
 	struct rejects_row row = {
 	    .line = record->line, .column = column, .reason = reason, .record = record->raw};
 	return delivery_reject(input->delivery, input->member, row, error);
@@ -66,6 +68,8 @@ static void filter(const struct member_input *input, size_t offset)
 {
 	struct state_counts *counts = &input->member->mark.member.counts;
 	input->ingest->batch.bytes.length = offset;
+	if (input->member->is_past)
+		return;
 	counts->rows++;
 	counts->filtered++;
 }
@@ -100,7 +104,8 @@ static enum result take_row(const struct member_input *input, struct identity *i
 	}
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
-	batch_add(batch, offset, &digests, &input->member->mark.member.counts);
+	struct batch_row *added = batch_add(batch, offset, &digests, &input->member->mark.member.counts);
+	added->is_past = input->member->is_past;
 	struct origin origin = {.delivery = input->delivery, .member = input->member, .line = record->line};
 	if (identity->is_keyed && input->member->dataset->options.on_change == BATCH_CHANGE_REJECTED)
 		return origins_keep(&input->ingest->origins, batch->count - 1, &origin, record->raw, error);
@@ -251,27 +256,36 @@ static enum result leave_refused(struct ingest *ingest, struct error *error)
 	return result;
 }
 
-static bool is_full(const struct ingest *ingest)
+static enum result flush_if_full(struct ingest *ingest, struct error *error)
 {
-	return batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.limit;
+	bool is_full = batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.limit;
+	return is_full ? commit_batch(ingest, error) : RESULT_OK;
+}
+
+static enum result count_record(struct reading *reading, const struct record *record, struct error *error)
+{
+	struct delivery_member *member = reading->input->member;
+	struct ingest *ingest = reading->input->ingest;
+	member->records++;
+	member->mark.member.bytes = record->end;
+	member->mark.member.lines = record->line;
+	member->is_dirty = true;
+	if (ingest->refused.count > 0 && ingest->refused.met >= ingest->refused.count)
+		return leave_refused(ingest, error);
+	return flush_if_full(ingest, error);
 }
 
 static enum result take_next(struct reading *reading, const struct record *record, struct error *error)
 {
 	struct delivery_member *member = reading->input->member;
-	if (record->end <= member->resume_at)
+	member->is_past = record->end <= member->resume_at;
+	if (member->is_past && !member->dataset->options.spec.keeps_duplicates)
 		return RESULT_OK;
 	enum result result = take_record(reading, record, error);
 	if (result != RESULT_OK)
 		return result;
-	member->records++;
-	member->mark.member.bytes = record->end;
-	member->mark.member.lines = record->line;
-	member->is_dirty = true;
-	struct ingest *ingest = reading->input->ingest;
-	if (ingest->refused.count > 0 && ingest->refused.met >= ingest->refused.count)
-		return leave_refused(ingest, error);
-	return is_full(ingest) ? commit_batch(ingest, error) : RESULT_OK;
+	return member->is_past ? flush_if_full(reading->input->ingest, error)
+	                       : count_record(reading, record, error);
 }
 
 static enum result take_records(struct reading *reading, struct error *error)
@@ -413,6 +427,14 @@ static enum result read_stream(const struct member_input *input, struct stream *
 	return read_records(input, stream, error);
 }
 
+static void open_member(const struct member_input *input)
+{
+	const struct state_counts *counts = &input->member->mark.member.counts;
+	if (input->ingest->bag.owner == counts) /* a member that is gone had its place */
+		bag_clear(&input->ingest->bag);
+	input->ingest->open_member = counts;
+}
+
 enum result member_read(const struct member_input *input, struct error *error)
 {
 	int64_t started = clock_monotonic_ns();
@@ -422,8 +444,10 @@ enum result member_read(const struct member_input *input, struct error *error)
 		result = stream_open(&stream, input, error);
 	if (result != RESULT_OK)
 		return result;
+	open_member(input);
 	result = read_stream(input, stream, error);
 	stream_close(stream);
+	input->ingest->open_member = NULL;
 	input->member->mark.member.busy_ns += clock_monotonic_ns() - started;
 	if (result == RESULT_OK)
 		delivery_end_member(input->member, STATE_STATUS_DONE, "");
