@@ -193,6 +193,9 @@ static enum result reject_as(const struct retire_file *file, const char *directo
 	if (fd < 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot write", path);
 	enum result result = write_reason(fd, path, reason, error);
+	/* Not with the group: the move may become durable first. */
+	if (result == RESULT_OK)
+		result = file_sync_directory(directory, error);
 	if (result == RESULT_OK)
 		result = move_under(file, directory, name, error);
 	if (result != RESULT_OK)

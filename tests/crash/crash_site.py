@@ -20,14 +20,19 @@ from rowsieve_test import PROGRAM, MysqlSink, SqliteSink, mysql_options, parse_o
 
 TRAP = os.environ.get("ROWSIEVE_TRAP") or str(pathlib.Path(PROGRAM).resolve().parent / "tests" / "trap")
 MALLOC_TRAP = str(pathlib.Path(TRAP).with_name("libmalloc_trap.so"))
+FORGETFUL = str(pathlib.Path(TRAP).with_name("forgetful"))
 CANNOT_TRACE = 125
 
 # Ends what hangs; nothing here takes this long.
-DEADLINE = 60.0
+DEADLINE = 20.0
 # What a daemon in trouble gets to come right by itself, before it is ended and started again.
 PATIENCE = 1.5
 
 ID = re.compile("[0-9a-f]{32}")
+
+
+class Unable(Exception):
+    """Why a sweep cannot be done here."""
 
 
 class Broken(Exception):
@@ -76,8 +81,17 @@ class Site:
     def __init__(self, scenario):
         self.scenario = scenario
 
-    def __enter__(self):
+    def make_directory(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rowsieve-crash-"))
+
+    def remove_directory(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def cut_power(self, seed):
+        raise NotImplementedError
+
+    def __enter__(self):
+        self.make_directory()
         self.data = self.directory / "data"
         self.log = self.directory / "log"
         self.trap_log = self.directory / "trap.log"
@@ -86,13 +100,17 @@ class Site:
         configuration.write_text(self.scenario.configuration)
         self.options += ["-c", str(configuration), "--data", str(self.data)]
         self.scenario.deliver(self)
+        self.settle()
         # A file that is read right after its last change counts as one that may change again unnoticed.
         time.sleep(0.03)
         return self
 
     def __exit__(self, *exception):
         self.close_sink()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self.remove_directory()
+
+    def settle(self):
+        """What was delivered is durable."""
 
     def deliver(self, name, content):
         """Files are taken in the order of their delivery."""
@@ -115,9 +133,11 @@ class Site:
 
     def is_done(self):
         """Nothing waits to be read, and nothing to be stored elsewhere."""
-        files = [path for path in (self.data / "drop").rglob("*") if path.is_file()]
-        spool = self.data / "state" / "spool"
-        return not files and not (spool.is_dir() and any(spool.iterdir()))
+        return not self.left()
+
+    def left(self, *places):
+        paths = [path for place in places or ("drop", "state/spool") for path in (self.data / place).rglob("*")]
+        return [str(path.relative_to(self.data)) for path in paths if path.is_file()]
 
     def is_up(self, begin):
         """Does what was logged from there say that it is at work? Before that, SIGTERM just ends it."""
@@ -125,13 +145,15 @@ class Site:
 
     def run(self, before=(), env=None, patience=DEADLINE):
         """The daemon, until there is nothing left to do, it ends, or patience does: its exit status, negative for
-        a signal; None when it had to be given up."""
+        a signal; a text when it had to be given up."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         process = self.start(before, env)
         end = time.monotonic() + patience
         while process.poll() is None and not (self.is_done() and self.is_up(begin)) and time.monotonic() < end:
             time.sleep(0.004)
-        was_done = self.is_done()
+            if not self.left("drop"):
+                # What a power cut brought back into the spool goes with the next delivery, or at the end.
+                end = min(end, time.monotonic() + PATIENCE)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
@@ -140,11 +162,12 @@ class Site:
             process.kill()
             process.wait()
             raise Broken(f"it did not end:\n{self.text()}") from None
-        return status if was_done or status != 0 else None
+        return status if self.is_done() or status != 0 else f"{status}, with {self.left()} left"
 
     def trap(self, point=None):
         """What goes before the command to count its calls, and to act at one of them."""
-        at = ["--at", point.place, str(point.occurrence), point.action] if point else []
+        action = "kill" if point and point.action.startswith("cut") else point and point.action
+        at = ["--at", point.place, str(point.occurrence), action] if point else []
         return [TRAP, "--root", str(self.data), "--log", str(self.trap_log), *at, "--"]
 
     def malloc_trap(self, point=None):
@@ -160,8 +183,11 @@ class Site:
         return self.log.read_text(errors="surrogateescape")[-4000:]
 
     def finish(self):
-        """Undisturbed, to the end."""
+        """Undisturbed, to the end. What an outbox owes may take another start: it is patient after trouble."""
         status = self.run()
+        for _ in range(3):
+            if status != 0 and not self.left("drop"):
+                status = self.run()
         if status != 0:
             raise Broken(f"left alone it ended with {status}:\n{self.text()}")
 
@@ -204,6 +230,38 @@ class Site:
         for file in self.scenario.again(self):
             for report in self.ask("ingest", "--dry-run", "--json", str(file)):
                 check(f"new rows of '{file.name}' when it comes again", report["new"], 0)
+
+
+class ForgetfulSite:
+    """Mixed in before Site: everything lies in a file system that can forget what was not synced."""
+
+    def make_directory(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rowsieve-crash-"))
+        if not os.path.exists(FORGETFUL):
+            raise Unable("libfuse3 is not installed")
+        with open(self.directory.with_suffix(".fuse"), "wb") as log:
+            self.server = subprocess.Popen(
+                [FORGETFUL, str(self.directory)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent
+            )
+        while not os.path.ismount(self.directory):
+            if self.server.poll() is not None:
+                reason = self.directory.with_suffix(".fuse").read_text().strip()
+                self.remove_directory()
+                raise Unable(f"FUSE cannot be used here: {reason}")
+            time.sleep(0.002)
+
+    def remove_directory(self):
+        if os.path.ismount(self.directory):
+            subprocess.run(["fusermount3", "-u", "-z", str(self.directory)], check=True)
+        self.server.wait()
+        self.directory.with_suffix(".fuse").unlink()
+        self.directory.rmdir()
+
+    def settle(self):
+        os.path.exists(self.directory / ".sync")
+
+    def cut_power(self, seed):
+        os.path.exists(self.directory / f".forget-{seed}")
 
 
 def check(what, found, expected):

@@ -2,7 +2,7 @@
 """Kills the program at its system calls, or makes them or its allocations fail, and looks whether anything can be seen of
 it in the end.
 
-usage: sweep.py kill|fault|alloc sqlite|mariadb [SCENARIO]...    ROWSIEVE_DEEP set: every point, not a spread
+usage: sweep.py kill|cut|fault|alloc sqlite|mariadb [SCENARIO]...    ROWSIEVE_DEEP set: every point, not a spread
 
 A point is one occurrence of one place (see trap.c), so that a sweep reaches every call in time, whatever thread makes
 it. Reports in TAP, with one line for each point that was hit in the file that ROWSIEVE_SWEEP_LOG names.
@@ -13,14 +13,15 @@ import concurrent.futures
 import errno
 import os
 import sys
+import zlib
 
 from scenarios import SCENARIOS
-from crash_site import CANNOT_TRACE, DEADLINE, PATIENCE, Broken, MysqlSite, Site, SqliteSite
+from crash_site import CANNOT_TRACE, DEADLINE, PATIENCE, Broken, ForgetfulSite, MysqlSite, Site, SqliteSite, Unable
 
 DEEP = bool(os.environ.get("ROWSIEVE_DEEP"))
 WORKERS = 4
 # How many points a spread has.
-SPREAD = {"kill": 280, "fault": 160, "alloc": 1000}
+SPREAD = {"kill": 280, "cut": 160, "fault": 160, "alloc": 1000}
 
 Point = collections.namedtuple("Point", "place occurrence action")
 
@@ -49,6 +50,9 @@ FAILS_WITH = {
     "getrandom": ("EINTR",),
 }  # fmt: skip
 
+# Kills, then power cuts: nothing that was not synced is left, or some pages of it are.
+CUTS = ("cut-0", "cut-1")
+
 # The program's own ways to end; anything else is a crash.
 STATUSES = (0, 1, 69, 73, 75, 78)
 
@@ -59,6 +63,8 @@ def actions_at(kind, place):
     call = place.split(" ", 1)[0]
     if kind == "kill":
         return ("kill",) if call in KILLED_AT else ()
+    if kind == "cut":
+        return CUTS if call in KILLED_AT else ()
     return tuple(name if name == "short" else str(getattr(errno, name)) for name in FAILS_WITH.get(call, ()))
 
 
@@ -94,7 +100,7 @@ def all_points(kind, calls):
 class Sweep:
     def __init__(self, kind, sink, scenario):
         self.kind, self.scenario = kind, scenario
-        self.site = type("SweptSite", (sink, Site), {})
+        self.site = type("SweptSite", (sink, *([ForgetfulSite] if kind == "cut" else []), Site), {})
         self.hits = collections.Counter()
         self.missed, self.failures = 0, []
 
@@ -105,7 +111,7 @@ class Sweep:
         with self.site(self.scenario) as site:
             status = self.trapped_run(site)
             if status == CANNOT_TRACE:
-                return None
+                raise Unable("ptrace cannot be used here")
             calls = site.calls()
         points = all_points(self.kind, calls)
         if not DEEP:
@@ -116,7 +122,7 @@ class Sweep:
         return points
 
     def trapped_run(self, site, point=None):
-        patience = PATIENCE if point and self.kind != "kill" else DEADLINE
+        patience = PATIENCE if point and self.kind in ("fault", "alloc") else DEADLINE
         if self.kind == "alloc":
             return site.run(env=site.malloc_trap(point), patience=patience)
         return site.run(site.trap(point), patience=patience)
@@ -136,6 +142,8 @@ class Sweep:
                 status = self.trapped_run(site, point)
                 was_hit = any(line.startswith("HIT ") for line in site.calls())
                 self.check_end(site, point, status, was_hit)
+                if self.kind == "cut":
+                    site.cut_power(int(point.action[4:]) * (zlib.crc32(point.place.encode()) % 9999 + point.occurrence))
                 site.finish()
                 found = self.view(site.observe())
                 if found != expected:
@@ -146,7 +154,7 @@ class Sweep:
 
     def view(self, seen):
         """A file that could not be opened is taken after others: which of two files a row was new in may change."""
-        if self.kind == "kill":
+        if self.kind in ("kill", "cut"):
             return seen
         new = collections.Counter()
         for report in seen["history"]:
@@ -155,16 +163,16 @@ class Sweep:
         return {**seen, "new": dict(new)}
 
     def check_end(self, site, point, status, was_hit):
-        if self.kind == "kill":
+        if self.kind in ("kill", "cut"):
             if status != (137 if was_hit else 0):
                 raise Broken(f"it ended with {status}:\n{site.text()}")
-        elif status is not None and status not in STATUSES:
+        elif isinstance(status, int) and status not in STATUSES:
             raise Broken(f"it crashed with {status}:\n{site.text()}")
-        elif status and "rowsieve: " not in site.text():
+        elif status != 0 and "rowsieve: " not in site.text():
             raise Broken(f"it ended with {status} and no message")
 
     def unhit(self):
-        required = self.scenario.must_hit if self.kind == "kill" else ()
+        required = self.scenario.must_hit if self.kind in ("kill", "cut") else ()
         if self.kind == "kill" and issubclass(self.site, MysqlSite):
             required += ("sendto socket COMMIT",)
         return [start for start in required if not any(place.startswith(start) for place in self.hits)]
@@ -192,9 +200,10 @@ class Report:
         sys.stdout.flush()
 
     def sweep(self, sweep, title):
-        points = sweep.run()
-        if points is None:
-            self.say(True, f"{title} # SKIP ptrace cannot be used here")
+        try:
+            points = sweep.run()
+        except Unable as unable:
+            self.say(True, f"{title} # SKIP {unable}")
             return
         hit = sum(sweep.hits.values())
         name = f"{title}: {hit} points at {len(sweep.hits)} places, {sweep.missed} did not come"
