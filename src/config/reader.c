@@ -51,7 +51,10 @@ static void take_error(cfg_t *section, const char *format, va_list arguments)
 		return;
 	current->has_failed = true;
 	vsnprintf(text, sizeof text, format, arguments);
-	error_set(current->error, RESULT_CONFIG, "'%s' line %d: %s", current->path, section->line, text);
+	/* It repeats what it does not know, line ends and all. */
+	char shown[ERROR_MESSAGE_MAX];
+	error_quote(shown, sizeof shown, text);
+	error_set(current->error, RESULT_CONFIG, "'%s' line %d: %s", current->path, section->line, shown);
 }
 
 static int check_value(cfg_t *section, cfg_opt_t *option, const char *value, void *result)
@@ -196,7 +199,10 @@ static enum result parse_text(struct reading *reading, const char *path, struct 
 	current = NULL;
 	if (reading->has_failed)
 		return RESULT_CONFIG;
-	return is_parsed ? RESULT_OK : RESULT_NO_MEMORY; /* libconfuse says nothing about that */
+	/* libconfuse says nothing about some of what it cannot parse. */
+	return is_parsed ? RESULT_OK
+	                 : error_set(reading->error, RESULT_CONFIG, "'%s' line %d: cannot be understood", path,
+	                             reading->root->line);
 }
 
 static enum result read_file(struct reading *reading, const char *path, int depth);
