@@ -121,6 +121,31 @@ size_t charset_decode(const struct charset *charset, struct slice field, char *o
 	return (size_t)(at - out);
 }
 
+bool charset_is_ascii(struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.length; i++)
+		if ((signed char)bytes.data[i] < 0)
+			return false;
+	return true;
+}
+
+enum result charset_decode_fields(const struct charset *charset, struct slice *fields, size_t count,
+                                  struct buffer *out)
+{
+	size_t length = 0;
+	for (size_t i = 0; i < count; i++)
+		length += fields[i].length;
+	out->length = 0;
+	if (buffer_reserve(out, CHARSET_GROWTH * length) != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		char *text = out->data + out->length;
+		fields[i] = (struct slice){text, charset_decode(charset, fields[i], text)};
+		out->length += fields[i].length;
+	}
+	return RESULT_OK;
+}
+
 /* Converts what can be; *left is what is cut at the end. There is room for all of it. */
 static void convert(struct charset *charset, char **in, size_t *left, bool is_last, struct buffer *out)
 {

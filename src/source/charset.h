@@ -29,6 +29,13 @@ bool charset_is_wide(const struct charset *charset);
  * bytes; the number of bytes written. */
 size_t charset_decode(const struct charset *charset, struct slice field, char *out);
 
+/* Makes the fields of a record, in place, point to their text in `out`. RESULT_NO_MEMORY. */
+enum result charset_decode_fields(const struct charset *charset, struct slice *fields, size_t count,
+                                  struct buffer *out) WARN_UNUSED;
+
+/* Nothing to decode in an encoding that is not wide? */
+bool charset_is_ascii(struct slice bytes);
+
 /* Appends the text of more bytes of a stream in a wide encoding. What is cut at their end waits in the charset
  * for the next call; is_last says that there is none. */
 enum result charset_feed(struct charset *charset, struct slice bytes, bool is_last, struct buffer *out,

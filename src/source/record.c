@@ -59,24 +59,19 @@ static int never_space(unsigned char byte)
 	return 0;
 }
 
-static size_t max_record(const struct record_options *options)
-{
-	bool fits = options->max_field < (SIZE_MAX - RECORD_SLACK) / 2;
-	return fits ? 2 * options->max_field + RECORD_SLACK : SIZE_MAX;
-}
-
 enum result record_open(struct record_reader **out, const struct record_options *options,
                         record_read_fn *read, void *context, struct error *error)
 {
 	struct record_reader *reader = calloc(1, sizeof(*reader));
 	struct slice *fields = calloc(options->max_columns, sizeof(*fields));
+	bool fits = options->max_field < (SIZE_MAX - RECORD_SLACK) / 2;
 	struct regular_options regular = {
 	    .delimiter = options->delimiter,
 	    .quote = options->quote,
 	    .max_field = options->max_field,
 	    .max_columns = options->max_columns,
 	    .max_lines = options->max_lines,
-	    .max_record = max_record(options),
+	    .max_record = fits ? 2 * options->max_field + RECORD_SLACK : SIZE_MAX,
 	};
 	if (reader == NULL || fields == NULL || csv_init(&reader->parser, 0) != 0 ||
 	    regular_open(&reader->regular, &regular) != RESULT_OK) {
@@ -306,7 +301,7 @@ static void point_fields_at_text(struct record_reader *reader)
 }
 
 /* Fills *record and moves on behind it. */
-static void take_record(struct record_reader *reader, const struct extent *extent, struct record *record)
+static void move_on(struct record_reader *reader, const struct extent *extent, struct record *record)
 {
 	bool whole = extent->fault == RECORD_WHOLE;
 	*record = (struct record){
@@ -321,35 +316,26 @@ static void take_record(struct record_reader *reader, const struct extent *exten
 	reader->window.begin += extent->bytes;
 	reader->offset += extent->bytes;
 	reader->line += extent->lines;
-	regular_pass(&reader->regular, extent->bytes);
-	if (!whole)
-		window_forget(&reader->window);
 }
 
-static bool is_ascii(struct slice bytes)
+/* As move_on(), for what the scanner did not find. */
+static void take_record(struct record_reader *reader, const struct extent *extent, struct record *record)
 {
-	for (size_t i = 0; i < bytes.length; i++)
-		if ((signed char)bytes.data[i] < 0)
-			return false;
-	return true;
+	move_on(reader, extent, record);
+	regular_pass(&reader->regular, extent->bytes);
+	if (extent->fault != RECORD_WHOLE)
+		window_forget(&reader->window);
 }
 
 static enum result decode_fields(struct record_reader *reader, const struct record *record,
                                  struct error *error)
 {
-	struct buffer *decoded = &reader->decoded;
-	if (reader->options.charset == NULL || record->fault != RECORD_WHOLE || is_ascii(record->raw))
+	const struct charset *charset = reader->options.charset;
+	if (charset == NULL || record->fault != RECORD_WHOLE || charset_is_ascii(record->raw))
 		return RESULT_OK;
-	decoded->length = 0;
-	if (buffer_reserve(decoded, CHARSET_GROWTH * record->raw.length) != RESULT_OK)
-		return no_memory(error);
-	for (size_t i = 0; i < record->field_count; i++) {
-		char *out = decoded->data + decoded->length;
-		size_t length = charset_decode(reader->options.charset, reader->fields[i], out);
-		reader->fields[i] = (struct slice){out, length};
-		decoded->length += length;
-	}
-	return RESULT_OK;
+	bool is_decoded = charset_decode_fields(charset, reader->fields, record->field_count,
+	                                        &reader->decoded) == RESULT_OK;
+	return is_decoded ? RESULT_OK : no_memory(error);
 }
 
 /* A line longer than any record: keeps its beginning, reads over the rest. */
@@ -382,22 +368,6 @@ static bool is_passed_over(const struct record_reader *reader)
 	       (comment != '\0' && rest.length > 0 && *rest.data == comment);
 }
 
-static void fill_regular(struct record_reader *reader, const struct regular_record *regular,
-                         struct record *record)
-{
-	*record = (struct record){
-	    .raw = {window_rest(&reader->window).data, regular->bytes},
-	    .fields = reader->fields,
-	    .field_count = regular->field_count,
-	    .number = ++reader->number,
-	    .line = reader->line,
-	    .end = reader->offset + regular->bytes,
-	};
-	reader->window.begin += regular->bytes;
-	reader->offset += regular->bytes;
-	reader->line += regular->lines;
-}
-
 /* Takes the next record if it is regular. *taken false: it is not, or the input ends in it. */
 static enum result take_regular(struct record_reader *reader, struct record *record, bool *taken,
                                 struct error *error)
@@ -412,7 +382,9 @@ static enum result take_regular(struct record_reader *reader, struct record *rec
 		    regular_next(&reader->regular, bytes, reader->expected_fields, reader->fields, &regular);
 		if (result == REGULAR_TAKEN) {
 			*taken = true;
-			fill_regular(reader, &regular, record);
+			reader->field_count = regular.field_count;
+			move_on(reader, &(struct extent){.bytes = regular.bytes, .lines = regular.lines},
+			        record);
 			return decode_fields(reader, record, error);
 		}
 		/* A record longer than one reading is not worth looking at again and again. */
