@@ -51,6 +51,15 @@ class BagTests(BagChecks):
         self.send("3.csv", *rows, (1, 1), (99, 1), new=2, duplicate=300)
         self.assert_bag(bag + collections.Counter([("1", "1"), ("99", "1")]))
 
+    def test_a_rebuild_counts_the_rows_of_the_table(self):
+        rows = [("x", 1)] * 3 + [("y", 2)]
+        self.send("1.csv", *rows, new=4)
+        self.rowsieve("verify", "b")
+        self.rowsieve("rebuild", "b")
+        self.rowsieve("verify", "b")
+        self.send("2.csv", *rows, ("x", 1), new=1, duplicate=4)
+        self.send("3.csv", *rows, duplicate=4)
+
     def test_a_dry_run_counts_as_the_real_one(self):
         self.options += ["-o", "batch.rows=5"]
         self.send("1.csv", *[("x", 1)] * 12, new=12)

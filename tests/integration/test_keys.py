@@ -139,6 +139,16 @@ class KeyTests(KeyChecks):
         self.assertIn("2 rows look new", done.stderr)
         self.assertIn("rowsieve rebuild k", done.stderr)
 
+    def test_a_rebuild_knows_every_key_again(self):
+        first = self.send((1, "a", 1), (2, "a", 2), (3, "a", 3), new=3)
+        self.send((2, "b", 2), updated=1)
+        self.rowsieve("verify", "k")
+        self.rowsieve("rebuild", "k")
+        self.rowsieve("verify", "k")
+        self.send_again(first, updated=1, duplicate=2)
+        self.send((4, "x", 1), (2, "a", 2), new=1, duplicate=1)
+        self.assert_rows((1, "a", 1), (2, "a", 2), (3, "a", 3), (4, "x", 1))
+
 
 class KillTests(KeyChecks):
     """Versions of a keyed table, old ones among them, each killed until it gets through."""
