@@ -387,30 +387,36 @@ Test(state_batch, an_uncommitted_put_did_not_happen)
 	cr_assert_eq(fixture_seen(&f, dataset, digests, DIGESTS), 0);
 }
 
-Test(state_batch, a_batch_that_leaves_no_room_for_its_promotion_is_not_put)
+/* Puts and promotes batches of so many rows until there is no room for another; returns how many rows went
+ * in. */
+static uint64_t fill(uint32_t id, size_t rows)
 {
-	enum { ROWS = 4000, MAP = 4 << 20 };
+	for (uint64_t total = 0;; total += rows) {
+		struct state_error error = {0};
+		struct state_digest *more = fixture_digests(fixture_find(&f, id).seq, rows);
+		struct state_batch batch = fixture_batch(&f, id, more, rows);
+		struct state_txn *txn = state_txn_begin_write(f.state);
+		state_batch_put(txn, &batch);
+		enum state_result result = state_txn_commit(txn, &error);
+		free(more);
+		if (result != STATE_OK) {
+			cr_assert_eq(result, STATE_NO_SPACE, "%s", error.text);
+			return total;
+		}
+		fixture_promote(&f, id);
+		fixture_merge(&f, id);
+	}
+}
+
+Test(state_batch, what_could_be_put_can_be_promoted_however_full_the_map_is)
+{
+	enum { MAP = 4 << 20 };
 	fixture_stop(&f);
 	struct state_options options = {.directory = f.directory, .max_size = MAP};
 	struct state_error error = {0};
 	cr_assert_eq(state_open(&f.state, &options, &error), STATE_OK, "%s", error.text);
 	uint32_t id = fixture_dataset(&f, "full");
-	enum state_result result = STATE_OK;
-	uint64_t rows = 0;
-	while (result == STATE_OK) {
-		struct state_digest *more = fixture_digests(rows, ROWS);
-		struct state_batch batch = fixture_batch(&f, id, more, ROWS);
-		struct state_txn *txn = state_txn_begin_write(f.state);
-		state_batch_put(txn, &batch);
-		result = state_txn_commit(txn, &error);
-		free(more);
-		if (result != STATE_OK)
-			break;
-		rows += ROWS;
-		fixture_promote(&f, id);
-		fixture_merge(&f, id);
-	}
-	cr_assert_eq(result, STATE_NO_SPACE, "%s", error.text);
+	uint64_t rows = fill(id, 4000) + fill(id, 300) + fill(id, 1);
 	cr_assert_geq(rows * sizeof(struct state_digest), MAP / 2, "most of the map is used");
 	cr_assert_eq(fixture_find(&f, id).rows, rows);
 	struct state_pending pending;
