@@ -39,6 +39,13 @@ class AwkwardFiles(SqliteSink, Case):
         self.assertEqual(self.column_types("d")["quality"], "INTEGER")
         self.assertEqual(self.query("SELECT fixed_acidity FROM d LIMIT 1"), [("7.4",)])
 
+    def test_winequality_kept_as_a_bag_has_all_its_rows(self):
+        path = shared("awkward", "winequality-red.csv")
+        self.options += ["-o", "dataset.d.duplicates=keep"]
+        self.assert_counts(self.ingest(path, dataset="d")[0], rows=1599, new=1599)
+        self.assertEqual(self.table_size("d"), 1599)
+        self.assert_counts(self.ingest(path, dataset="d")[0], rows=1599, duplicate=1599)
+
     def test_googleplaystore_has_many_quoted_things(self):
         self.take("googleplaystore.csv", rows=10841, new=10358, duplicate=483)
 
