@@ -330,6 +330,37 @@ class Drift(DatasetCase):
         self.assertIn("'b'", report["reason"])
 
 
+class WayBack(DatasetCase):
+    """Rows read back from the table are the rows of the file, for every type."""
+
+    TEXT = (
+        "i,d,r,b,day,t,z,s,n\n"
+        "007,+1.50,1e22,yes,29/10/2014,2015-05-05 10:11:12.5,2015-05-05 10:11,a \\ \"q\",5\n"
+        "-9223372036854775808,-0.01,0.1,F,1/1/1970,0001-01-01 00:00,2015-01-05 00:00+09:00, blank ,5.25\n"
+        ",,,,,,,,\n"
+        "9223372036854775807,9999999.99,1.7976931348623157e308,1,31/12/9999,9999-12-31 23:59:59.999999,2000-02-29 12:00Z,\u00e4\U0001f600,x,more\n"
+    )
+
+    def test_a_seen_set_made_from_the_table_knows_every_row(self):
+        self.declare(
+            "column.i.type=integer", "column.d.type=decimal(12,2)", "column.r.type=real", "column.b.type=boolean",
+            "column.day.type=date", "column.day.format=%d/%m/%Y", "column.t.type=datetime", "column.z.type=datetime",
+            "column.z.zone=Europe/Berlin", "column.s.default=none", "bad_value=rescue", "ragged=rescue", "column.n.type=decimal(9,2)",
+        )  # fmt: skip
+        self.assert_counts(self.take(self.TEXT), rows=4, new=4)
+        self.assertEqual([row[0] for row in self.query("SELECT _rescued FROM d WHERE _rescued IS NOT NULL")], ['{"column_10":"more","n":"x"}'])
+        self.rowsieve("rebuild", "d")
+        self.assert_counts(self.take(self.TEXT, name="again.csv"), rows=4, duplicate=4)
+
+
+class WayBackFromSqlite(SqliteSink, WayBack):
+    pass
+
+
+class WayBackFromMariaDB(MysqlSink, WayBack):
+    pass
+
+
 class DriftIntoSqlite(Drift, SqliteSink):
     pass
 
@@ -431,4 +462,4 @@ class TablesOfOthersInMariaDB(MysqlSink, TablesOfOthers):
         self.query(statement)
 
 
-del DatasetCase, Drift, TablesOfOthers  # unittest would run them by themselves
+del DatasetCase, Drift, TablesOfOthers, WayBack  # unittest would run them by themselves
