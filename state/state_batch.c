@@ -22,6 +22,7 @@ struct record {
 	uint64_t new_count;
 	struct record_run run;
 	struct record_run chunk_run;
+	struct state_watermark watermark;
 	bool has_segment;
 	struct state_segment segment;
 	uint32_t mark_count;
@@ -89,6 +90,7 @@ static struct record decode_record(struct state_decoder *decoder)
 	record.run = decode_run(decoder);
 	record.chunk_run = decode_run(decoder);
 	record.pending.entry_count = record.run.entries;
+	state_record_get_watermark(decoder, &record.watermark);
 	record.has_segment = state_codec_get_choice(decoder, false, true) != 0;
 	if (record.has_segment)
 		state_outbox_decode_segment(decoder, &record.segment);
@@ -231,6 +233,7 @@ enum state_result state_batch_put(struct state_txn *txn, const struct state_batc
 	state_codec_put_u64(&encoder, batch->entry_count > 0 ? batch->new_count : batch->digest_count);
 	encode_run(&encoder, &run);
 	encode_run(&encoder, &chunk_run);
+	state_record_put_watermark(&encoder, &batch->watermark);
 	state_codec_put_u8(&encoder, batch->segment != NULL);
 	if (batch->segment != NULL)
 		state_outbox_encode_segment(&encoder, batch->segment);
@@ -350,6 +353,8 @@ static enum state_result promote_dataset(struct state_txn *txn, uint32_t id, con
 	dataset.rows += record->new_count;
 	if (record->run.entries > record->new_count)
 		dataset.updated_seq = dataset.seq;
+	if (record->watermark.column[0] != '\0')
+		dataset.watermark = record->watermark;
 	return state_dataset_put(txn, &dataset);
 }
 

@@ -41,6 +41,7 @@ struct state_batch {
 	size_t chunk_count;
 	const struct state_mark *marks;
 	size_t mark_count;
+	struct state_watermark watermark;    /* as it will be; column "": it stays */
 	const struct state_segment *segment; /* its rows for the object store; NULL: none are kept */
 };
 

@@ -6,6 +6,14 @@
 
 enum { STATE_NAME_MAX = 64, STATE_SINK_KIND_MAX = 15, STATE_FINGERPRINT_SIZE = 16 };
 
+enum { STATE_WATERMARK_MAX = 64 };
+
+/* The newest value of a column that was ever stored. */
+struct state_watermark {
+	char column[STATE_NAME_MAX + 1];      /* "" = none is known of any */
+	char newest[STATE_WATERMARK_MAX + 1]; /* canonical; "" = no row has one */
+};
+
 /* Where a dataset stands. `id` is given once and never reused; it names the dataset's runs. */
 struct state_dataset {
 	uint32_t id;
@@ -20,7 +28,8 @@ struct state_dataset {
 	uint64_t seq;                            /* last live batch; 0 = none */
 	uint8_t batch_id[STATE_ID_SIZE];         /* its id; zero with seq 0 */
 	uint64_t rows;                           /* digests, or keys, that are live */
-	uint64_t updated_seq;                    /* last live batch that changed the row of a key; 0 = none */
+	struct state_watermark watermark;
+	uint64_t updated_seq; /* last live batch that changed the row of a key; 0 = none */
 };
 
 /* STATE_NOT_FOUND when there is none of that name. */

@@ -2,7 +2,7 @@
 #ifndef ROWSIEVE_STATE_DELIVERY_H
 #define ROWSIEVE_STATE_DELIVERY_H
 
-#include "state_txn.h"
+#include "state_dataset.h"
 
 /* Deliveries, their members, and the content that was seen before. Times are nanoseconds since 1970, UTC. */
 
@@ -55,7 +55,8 @@ struct state_member {
 	uint64_t bytes_skipped;     /* of them, recognised without parsing */
 	uint64_t lines;             /* physical lines up to there */
 	struct state_counts counts; /* of the records up to there */
-	int64_t busy_ns;            /* time spent on it */
+	char watermark[STATE_WATERMARK_MAX + 1]; /* rows not newer than that are filtered; "" = none are */
+	int64_t busy_ns;                         /* time spent on it */
 	char reason[STATE_TEXT_MAX + 1];
 };
 

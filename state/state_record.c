@@ -33,6 +33,18 @@ static void get_counts(struct state_decoder *decoder, struct state_counts *count
 	counts->rejected = state_codec_get_u64(decoder);
 }
 
+void state_record_put_watermark(struct state_encoder *encoder, const struct state_watermark *watermark)
+{
+	state_codec_put_text(encoder, watermark->column, STATE_NAME_MAX);
+	state_codec_put_text(encoder, watermark->newest, STATE_WATERMARK_MAX);
+}
+
+void state_record_get_watermark(struct state_decoder *decoder, struct state_watermark *watermark)
+{
+	state_codec_get_text(decoder, watermark->column, STATE_NAME_MAX);
+	state_codec_get_text(decoder, watermark->newest, STATE_WATERMARK_MAX);
+}
+
 void state_record_put_dataset(struct state_encoder *encoder, const struct state_dataset *dataset)
 {
 	state_codec_put_u32(encoder, dataset->id);
@@ -46,6 +58,7 @@ void state_record_put_dataset(struct state_encoder *encoder, const struct state_
 	state_codec_put_bytes(encoder, dataset->batch_id, sizeof(dataset->batch_id));
 	state_codec_put_u64(encoder, dataset->rows);
 	state_codec_put_u64(encoder, dataset->updated_seq);
+	state_record_put_watermark(encoder, &dataset->watermark);
 }
 
 void state_record_get_dataset(struct state_decoder *decoder, struct state_dataset *dataset)
@@ -63,6 +76,7 @@ void state_record_get_dataset(struct state_decoder *decoder, struct state_datase
 	state_codec_get_bytes(decoder, dataset->batch_id, sizeof(dataset->batch_id));
 	dataset->rows = state_codec_get_u64(decoder);
 	dataset->updated_seq = state_codec_get_u64(decoder);
+	state_record_get_watermark(decoder, &dataset->watermark);
 }
 
 void state_record_put_delivery(struct state_encoder *encoder, const struct state_delivery *delivery)
@@ -107,6 +121,7 @@ void state_record_put_member(struct state_encoder *encoder, const struct state_m
 	state_codec_put_u64(encoder, member->bytes_skipped);
 	state_codec_put_u64(encoder, member->lines);
 	put_counts(encoder, &member->counts);
+	state_codec_put_text(encoder, member->watermark, STATE_WATERMARK_MAX);
 	state_codec_put_i64(encoder, member->busy_ns);
 	state_codec_put_text(encoder, member->reason, STATE_TEXT_MAX);
 }
@@ -121,6 +136,7 @@ void state_record_get_member(struct state_decoder *decoder, struct state_member 
 	member->bytes_skipped = state_codec_get_u64(decoder);
 	member->lines = state_codec_get_u64(decoder);
 	get_counts(decoder, &member->counts);
+	state_codec_get_text(decoder, member->watermark, STATE_WATERMARK_MAX);
 	member->busy_ns = state_codec_get_i64(decoder);
 	state_codec_get_text(decoder, member->reason, STATE_TEXT_MAX);
 }

@@ -8,6 +8,8 @@
 
 /* The fields of each record that are not in its key. The decoder keeps what is damaged; look at its end. */
 
+void state_record_put_watermark(struct state_encoder *encoder, const struct state_watermark *watermark);
+void state_record_get_watermark(struct state_decoder *decoder, struct state_watermark *watermark);
 void state_record_put_dataset(struct state_encoder *encoder, const struct state_dataset *dataset);
 void state_record_get_dataset(struct state_decoder *decoder, struct state_dataset *dataset);
 

@@ -50,6 +50,11 @@ enum result dataset_identity_read(struct config_dataset *dataset, cfg_t *section
 		return result;
 	dataset->on_change = (enum config_on_change)keys_word(keys_find("dataset", "on_change"),
 	                                                      cfg_getstr(section, "on_change"));
+	spec->watermark = cfg_getstr(section, "watermark");
+	char name[SCHEMA_NAME_MAX + 1];
+	if (spec->watermark != NULL && !identity_name(name, spec, spec->watermark))
+		return reader_fault(section, error, "watermark has '%s', which is no column's name",
+		                    spec->watermark);
 	spec->keeps_duplicates = strcmp(cfg_getstr(section, "duplicates"), "keep") == 0;
 	if (spec->keeps_duplicates && spec->key_count > 0)
 		return reader_fault(section, error, "dataset '%s' has a key, so it cannot keep duplicates",

@@ -154,6 +154,9 @@ const struct key keys_table[] = {
     {"dataset", "duplicates", KEY_WORD,
      "of equal rows one is stored, or as many as the member has that has most of them", .initial = "drop",
      .words = duplicates_words, .size = 0},
+    {"dataset", "watermark", KEY_STRING,
+     "column whose newest stored value a row must exceed to be new: rows that come late are filtered",
+     .size = 0},
     {"dataset", "ignore_in_identity", KEY_STRINGS, "columns that are stored, but not compared", .size = 0},
     {"dataset", "delimiter", KEY_MARK,
      "what stands between fields: auto (that of , ; tab | under which most records have the header's "

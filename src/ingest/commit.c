@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "ingest/segment.h"
+#include "ingest/watermark.h"
 #include "state_merge.h"
 
 static enum result commit_txn(struct state_txn *txn, struct error *error)
@@ -181,6 +182,7 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 	    .marks = marks.marks,
 	    .mark_count = marks.count,
 	    .segment = segment,
+	    .watermark = watermark_after(dataset, rows),
 	};
 	if (dataset->options.spec.key_count == 0) {
 		batch.digests = rows->digests;

@@ -34,6 +34,7 @@ struct dataset {
 	struct sink_head head; /* as judged on this connection */
 	bool is_judged;
 	bool promotion_due; /* the pending record's COMMIT was confirmed; the next transaction promotes it */
+	char newest[STATE_WATERMARK_MAX + 1]; /* of the watermark's column, where record knows another one */
 	uint64_t updated_seq; /* last confirmed batch that changed the row of a key, where record lags behind */
 	int64_t contacted_ns; /* when state and table were last seen to agree */
 	uint8_t row_key[ROW_KEY_SIZE];

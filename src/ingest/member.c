@@ -11,6 +11,7 @@
 #include "ingest/preview.h"
 #include "ingest/stream.h"
 #include "ingest/survey.h"
+#include "ingest/watermark.h"
 #include "schema/schema_map.h"
 
 static enum result digest_head(const struct member_input *input, struct slice head, struct id *digest,
@@ -106,6 +107,9 @@ static enum result take_row(const struct member_input *input, struct identity *i
 		return error_set(error, result, "out of memory");
 	struct batch_row *added = batch_add(batch, offset, &digests, &input->member->mark.member.counts);
 	added->is_past = input->member->is_past;
+	if (input->member->dataset->options.spec.watermark != NULL)
+		added->is_old =
+		    watermark_is_old(watermark_column(input->member->dataset), input->member, row);
 	struct origin origin = {.delivery = input->delivery, .member = input->member, .line = record->line};
 	if (identity->is_keyed && input->member->dataset->options.on_change == BATCH_CHANGE_REJECTED)
 		return origins_keep(&input->ingest->origins, batch->count - 1, &origin, record->raw, error);
@@ -169,7 +173,7 @@ static bool may_have_chunks(const struct member_input *input, const struct strea
 {
 	const struct schema_spec *spec = &input->member->dataset->options.spec;
 	return input->ingest->options.preview == NULL && spec->key_count == 0 && !spec->keeps_duplicates &&
-	       !stream_is_short(stream);
+	       spec->watermark == NULL && !stream_is_short(stream);
 }
 
 static enum result begin_chunks(const struct reading *reading, struct error *error)
@@ -322,6 +326,9 @@ static enum result take_rows(struct reading *reading, struct error *error)
 	enum result result = evolve_columns(reading->input, &reading->heading, &has_rows, error);
 	if (result != RESULT_OK || !has_rows)
 		return result == RESULT_OK ? RESULT_END : result;
+	result = watermark_fix(reading->input, error);
+	if (result != RESULT_OK)
+		return result;
 	result = open_map(reading, error);
 	if (result == RESULT_OK) {
 		delimited_expect_fields(reading->records, reading->map.field_count);

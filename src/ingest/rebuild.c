@@ -211,6 +211,7 @@ static enum result install(struct work *work, const struct sink_head *head, stru
 	memcpy(record.fingerprint, head->fingerprint.bytes, sizeof record.fingerprint);
 	memcpy(record.batch_id, head->batch_id.bytes, sizeof record.batch_id);
 	record.seq = head->seq;
+	record.watermark = (struct state_watermark){0}; /* the next member looks at the table */
 	record.schema_version = work->schema->version;
 	struct state_error failure;
 	struct state_txn *txn = state_txn_begin_write(work->options->state);

@@ -81,6 +81,7 @@ struct schema_spec {
 	size_t key_count;
 	const char *const *ignored; /* stored, and not compared */
 	size_t ignored_count;
+	const char *watermark; /* column; NULL: none */
 	bool keeps_duplicates; /* a bag: equal rows of one member are all stored */
 };
 
