@@ -204,11 +204,11 @@ static enum result put_intent(struct ingest *ingest, struct id batch_id, const s
 	return result;
 }
 
-static enum result merge_runs(struct ingest *ingest, struct dataset *dataset, struct error *error)
+/* As much of the merging as so many new entries ask for. */
+static enum result merge_runs(struct ingest *ingest, size_t added, struct error *error)
 {
 	struct state_error failure;
-	if (state_merge_step(ingest->options.state, dataset->record.id, ingest->batch.unseen_count,
-	                     &failure) != STATE_OK)
+	if (state_merge_step(ingest->options.state, ingest->current->record.id, added, &failure) != STATE_OK)
 		return dataset_state_error(error, &failure, "cannot merge runs");
 	return RESULT_OK;
 }
@@ -319,7 +319,7 @@ enum result commit_batch(struct ingest *ingest, struct error *error)
 			ingest->options.stored(ingest->options.context,
 			                       (double)(clock_monotonic_ns() - started) / 1e9);
 		if (result == RESULT_OK)
-			result = merge_runs(ingest, ingest->current, error);
+			result = merge_runs(ingest, batch->unseen_count, error);
 	}
 	batch_clear(batch);
 	if (result == RESULT_OK && ingest->chunks.count >= CHUNKS_MAX)
@@ -424,6 +424,7 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next)
 		delivery->is_ended = delivery->is_read;
 	clear_dirty(ingest);
+	size_t chunk_count = ingest->chunks.count;
 	chunks_clear(&ingest->chunks);
-	return RESULT_OK;
+	return chunk_count > 0 ? merge_runs(ingest, chunk_count, error) : RESULT_OK;
 }
