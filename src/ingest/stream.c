@@ -11,13 +11,13 @@
 /* A chunk in two sizes: large ones, and inside those that are not known small ones, so that one new row costs the
  * parsing of a small chunk only. */
 static const struct cut_size large_size = {.least = 32 * 1024, .mean = 64 * 1024, .most = 256 * 1024};
-static const struct cut_size small_size = {.least = 1024, .mean = 4 * 1024, .most = 16 * 1024};
+static const struct cut_size small_size = {.least = 512, .mean = 2 * 1024, .most = 8 * 1024};
 
 static_assert((int)DELIMITED_HEAD_SIZE <= (int)CONTENT_HEAD_SIZE, "what is given back is still here");
 
 enum {
 	BUFFER_SIZE = 1024 * 1024,
-	PIECES_MAX = 256 * 1024 / 1024 + 1, /* large_size.most in pieces of small_size.least */
+	PIECES_MAX = 256 * 1024 / 512 + 1, /* large_size.most in pieces of small_size.least */
 	/* After so many large chunks in a row of which nothing was known and nothing was new, the rows come in another
 	 * order than before: small chunks will not be known either. */
 	MISSES_MAX = 1024,
