@@ -3,12 +3,30 @@
 
 #include <sys/syscall.h>
 
-#define FD(name, fd) {#name, SYS_##name, fd, -1, -1, false, false}
-#define READ(name) {#name, SYS_##name, 0, -1, -1, true, false}
-#define WRITE(name) {#name, SYS_##name, 0, -1, -1, false, true}
-#define PATH(name, path) {#name, SYS_##name, -1, path, -1, false, false}
-#define TWO_PATHS(name, path, second) {#name, SYS_##name, -1, path, second, false, false}
-#define PLAIN(name) {#name, SYS_##name, -1, -1, -1, false, false}
+#define FD(name, fd)                                                                                         \
+	{                                                                                                    \
+#name, SYS_##name, fd, -1, -1, false, false                                                  \
+	}
+#define READ(name)                                                                                           \
+	{                                                                                                    \
+#name, SYS_##name, 0, -1, -1, true, false                                                    \
+	}
+#define WRITE(name)                                                                                          \
+	{                                                                                                    \
+#name, SYS_##name, 0, -1, -1, false, true                                                    \
+	}
+#define PATH(name, path)                                                                                     \
+	{                                                                                                    \
+#name, SYS_##name, -1, path, -1, false, false                                                \
+	}
+#define TWO_PATHS(name, path, second)                                                                        \
+	{                                                                                                    \
+#name, SYS_##name, -1, path, second, false, false                                            \
+	}
+#define PLAIN(name)                                                                                          \
+	{                                                                                                    \
+#name, SYS_##name, -1, -1, -1, false, false                                                  \
+	}
 
 const struct call calls[] = {
     READ(read),

@@ -292,7 +292,8 @@ static int do_read(const char *path, char *out, size_t size, off_t offset, struc
 	return (int)size;
 }
 
-static int do_write(const char *path, const char *bytes, size_t size, off_t offset, struct fuse_file_info *info)
+static int do_write(const char *path, const char *bytes, size_t size, off_t offset,
+                    struct fuse_file_info *info)
 {
 	struct node *node = node_of(path, info);
 	write_at(&node->now, bytes, size, (size_t)offset);
@@ -455,11 +456,26 @@ static void *do_init(struct fuse_conn_info *connection, struct fuse_config *conf
 int main(int count, char **arguments)
 {
 	static const struct fuse_operations operations = {
-	    .init = do_init,       .getattr = do_getattr, .create = do_create,     .mknod = do_mknod,
-	    .mkdir = do_mkdir,     .open = do_open,       .read = do_read,         .write = do_write,
-	    .fsync = do_fsync,     .opendir = do_opendir, .fsyncdir = do_fsyncdir, .readdir = do_readdir,
-	    .unlink = do_unlink,   .rmdir = do_rmdir,     .link = do_link,         .rename = do_rename,
-	    .chmod = do_chmod,     .chown = do_chown,     .utimens = do_utimens,   .statfs = do_statfs,
+	    .init = do_init,
+	    .getattr = do_getattr,
+	    .create = do_create,
+	    .mknod = do_mknod,
+	    .mkdir = do_mkdir,
+	    .open = do_open,
+	    .read = do_read,
+	    .write = do_write,
+	    .fsync = do_fsync,
+	    .opendir = do_opendir,
+	    .fsyncdir = do_fsyncdir,
+	    .readdir = do_readdir,
+	    .unlink = do_unlink,
+	    .rmdir = do_rmdir,
+	    .link = do_link,
+	    .rename = do_rename,
+	    .chmod = do_chmod,
+	    .chown = do_chown,
+	    .utimens = do_utimens,
+	    .statfs = do_statfs,
 	    .truncate = do_truncate,
 	};
 	if (count != 2)

@@ -64,7 +64,8 @@ static int is_refused(const void *caller)
 	uintptr_t site = address - begin;
 	int is_hit = site == refused_site && atomic_fetch_add(&occurrence, 1) + 1 == refused_at;
 	char line[64];
-	int length = snprintf(line, sizeof line, "%salloc 0x%lx\n", is_hit ? "HIT " : "", (unsigned long)site);
+	int length =
+	    snprintf(line, sizeof line, "%salloc 0x%lx\n", is_hit ? "HIT " : "", (unsigned long)site);
 	return write(log_fd, line, (size_t)length) == length && is_hit;
 }
 

@@ -83,7 +83,8 @@ static void install_filter(void)
 	}
 	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	struct sock_fprog program = {length, filter};
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		give_up("seccomp");
 }
 
@@ -105,8 +106,8 @@ static void start(char **command)
 		_exit(127);
 	}
 	close(ready[0]);
-	long options =
-	    PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
+	long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+	               PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
 	if (ptrace(PTRACE_SEIZE, child, NULL, options) != 0)
 		give_up("ptrace");
 	if (write(ready[1], "", 1) != 1)
@@ -184,7 +185,8 @@ static bool is_commit(pid_t thread, uint64_t address, uint64_t length)
 	       memmem(bytes, sizeof bytes, "\3COMMIT", 7) != NULL;
 }
 
-static void describe(pid_t thread, const struct call *call, const struct __ptrace_syscall_info *info, char *out)
+static void describe(pid_t thread, const struct call *call, const struct __ptrace_syscall_info *info,
+                     char *out)
 {
 	const __uint64_t *args = info->seccomp.args;
 	char about[PLACE_MAX / 2 - 16] = "";
@@ -262,7 +264,8 @@ static void at_call(pid_t thread)
 		return;
 	fprintf(trap.log, "%s\n", place);
 	unsigned occurrence = count(place);
-	if (trap.place != NULL && !trap.was_hit && occurrence == trap.occurrence && strcmp(place, trap.place) == 0)
+	if (trap.place != NULL && !trap.was_hit && occurrence == trap.occurrence &&
+	    strcmp(place, trap.place) == 0)
 		hit(thread, call, place);
 }
 

@@ -43,13 +43,14 @@ static void parse_type(const char *text)
 static void read_value(uint8_t choice, const char *text, size_t size)
 {
 	static const struct type types[] = {
-	    {.kind = TYPE_TEXT},     {.kind = TYPE_TEXT, .length = 3},
-	    {.kind = TYPE_INTEGER},  {.kind = TYPE_DECIMAL, .precision = 12, .scale = 2},
-	    {.kind = TYPE_DATE},     {.kind = TYPE_DATETIME},
-	    {.kind = TYPE_REAL},     {.kind = TYPE_BOOLEAN},
+	    {.kind = TYPE_TEXT},    {.kind = TYPE_TEXT, .length = 3},
+	    {.kind = TYPE_INTEGER}, {.kind = TYPE_DECIMAL, .precision = 12, .scale = 2},
+	    {.kind = TYPE_DATE},    {.kind = TYPE_DATETIME},
+	    {.kind = TYPE_REAL},    {.kind = TYPE_BOOLEAN},
 	};
 	const struct type *type = &types[choice % (sizeof types / sizeof types[0])];
-	struct type_reading reading = {.type = *type, .is_loose = true, .trim = true, .thousands = '.', .decimal = ','};
+	struct type_reading reading = {
+	    .type = *type, .is_loose = true, .trim = true, .thousands = '.', .decimal = ','};
 	struct type_formats formats = {0};
 	struct type_value value;
 	struct type_value again;
@@ -64,7 +65,8 @@ static void read_value(uint8_t choice, const char *text, size_t size)
 	/* What is stored reads back as itself. */
 	FUZZ_ASSERT(type_canonical(&again, type, &formats, value.text, &reason));
 	FUZZ_ASSERT(again.text.length == value.text.length);
-	FUZZ_ASSERT(value.text.length == 0 || memcmp(again.text.data, value.text.data, value.text.length) == 0);
+	FUZZ_ASSERT(value.text.length == 0 ||
+	            memcmp(again.text.data, value.text.data, value.text.length) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -48,7 +48,10 @@ static void put_batch(struct state_txn *txn, uint32_t dataset, uint64_t seq)
 	for (uint64_t i = 0; i < DIGESTS; i++)
 		digests[i] = (struct state_digest){i * 1000 + seq, i};
 	struct state_mark mark = {
-	    .member = {.delivery = {1}, .dataset = dataset, .name = "member.csv", .status = STATE_STATUS_OPEN},
+	    .member = {.delivery = {1},
+	               .dataset = dataset,
+	               .name = "member.csv",
+	               .status = STATE_STATUS_OPEN},
 	    .has_content = true,
 	    .content = {.dataset = dataset, .head = {2}, .whole = {3}, .cache_epoch = 1},
 	};
@@ -70,7 +73,8 @@ static void fill(void)
 	struct state *state = open_state();
 	FUZZ_ASSERT(state != NULL);
 	struct state_txn *txn = state_txn_begin_write(state);
-	struct state_dataset dataset = {.name = "k", .table = "k", .sink_kind = "sqlite", .schema_version = 1};
+	struct state_dataset dataset = {
+	    .name = "k", .table = "k", .sink_kind = "sqlite", .schema_version = 1};
 	state_dataset_put(txn, &dataset);
 	state_dataset_put_schema(txn, dataset.id, 1, "{}", 2);
 	struct state_delivery delivery = {
