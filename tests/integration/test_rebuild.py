@@ -262,6 +262,27 @@ class SqliteRebuildTest(RebuildTests, SqliteSink, Case):
         """As in SqliteSink, but it makes the database, and what is changed stays."""
         return self.change(sql)
 
+    def test_state_and_table_that_are_restored_together_need_no_rebuild(self):
+        """The runbook of rowsieve(1): both as of one moment, then what was delivered since."""
+        backup = self.directory / "backup"
+        self.ingest_first()
+        shutil.copytree(self.data / "state", backup / "state")
+        for path in self.data.glob("rows.db*"):
+            shutil.copy2(path, backup)
+        more = self.write("more.csv", csv_text(COLUMNS, [(101, "2017-01-01", "0.5", "new")]))
+        self.ingest(more, dataset="t")
+        shutil.rmtree(self.data / "state")
+        shutil.copytree(backup / "state", self.data / "state")
+        for path in self.data.glob("rows.db*"):
+            path.unlink()
+        for path in backup.glob("rows.db*"):
+            shutil.copy2(path, self.data)
+        self.verify()
+        [report] = self.ingest(more, dataset="t")
+        self.assert_counts(report, rows=1, new=1)
+        self.assert_again(duplicate=100)
+        self.assert_ledger_matches("t", 101)
+
 
 class MysqlRebuildTest(RebuildTests, MysqlSink, Case):
     def test_a_dataset_moves_from_sqlite_to_mysql(self):
