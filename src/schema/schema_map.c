@@ -145,6 +145,15 @@ static enum result fill_fields(struct making *making, struct error *error)
 	return RESULT_OK;
 }
 
+/* A file that shares nothing with the table is another one's. */
+static enum result demand_any(const struct schema_map *map, struct error *error)
+{
+	for (size_t i = 0; i < map->cell_count; i++)
+		if (map->cells[i].field != SCHEMA_MAP_NONE)
+			return RESULT_OK;
+	return error_set(error, RESULT_INVALID, "the header has none of the table's columns");
+}
+
 static enum result demand_columns(const struct making *making, struct error *error)
 {
 	const struct schema_spec *spec = making->spec;
@@ -180,6 +189,8 @@ static enum result fill_map(struct making *making, struct error *error)
 	enum result result = fill_cells(making, error);
 	if (result == RESULT_OK)
 		result = fill_fields(making, error);
+	if (result == RESULT_OK)
+		result = demand_any(making->map, error);
 	if (result == RESULT_OK)
 		result = demand_columns(making, error);
 	return result == RESULT_OK ? open_filter(making, error) : result;

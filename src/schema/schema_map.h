@@ -36,8 +36,8 @@ struct schema_map {
 };
 
 /*
- * RESULT_INVALID: the header has a column that the schema lacks, or, where that is a reason, lacks one of the
- * schema's. RESULT_CONFIG: a default or a filter fits no column. A map that was not made is empty. The schema,
+ * RESULT_INVALID: the header has a column that the schema lacks, or none that it has, or, where that is a
+ * reason, lacks one of the schema's. RESULT_CONFIG: a default or a filter fits no column. A map that was not made is empty. The schema,
  * and the strings of the spec, must outlive the map.
  */
 enum result schema_map_header(struct schema_map *map, const struct schema *schema,

@@ -120,6 +120,16 @@ Test(schema_map, a_header_that_lacks_a_column_may_be_refused)
 	schema_free(schema);
 }
 
+Test(schema_map, a_header_that_shares_nothing_with_the_table_is_refused)
+{
+	const struct schema_spec spec = {.columns = numbers, .count = 2, .only_declared = true};
+	struct schema *schema = schema_input_schema(&spec, "x|y");
+	struct slice fields[] = {SLICE("x"), SLICE("y")};
+	struct schema_map map;
+	cr_expect_eq(schema_map_header(&map, schema, &spec, fields, 2, NULL), RESULT_INVALID);
+	schema_free(schema);
+}
+
 Test(schema_map, a_frozen_schema_says_what_differs)
 {
 	const struct schema_spec spec = {.drift = SCHEMA_DRIFT_FREEZE};
