@@ -111,7 +111,7 @@ enum result uploader_start(struct uploader **out, const struct config *config,
 	pthread_cond_init(&uploader->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	enum result result = app_make_store(config, &uploader->stop, &uploader->store, error);
-	struct upload_options options = {uploader->store, *state, config->spool};
+	struct upload_options options = {uploader->store, *state, config->spool, config->done, config->rejected};
 	if (result == RESULT_OK)
 		result = upload_open(&uploader->upload, &options, error);
 	if (result == RESULT_OK && pthread_create(&uploader->thread, NULL, work, uploader) != 0)
@@ -180,7 +180,7 @@ void uploader_run_once(const struct app *app, const atomic_bool *stop)
 		return;
 	enum result result = app_make_store(app->config, stop, &store, &error);
 	struct upload_options options = {
-	    store, {give_state, take_state_back, (void *)app}, app->config->spool};
+	    store, {give_state, take_state_back, (void *)app}, app->config->spool, app->config->done, app->config->rejected};
 	if (result == RESULT_OK)
 		result = upload_open(&upload, &options, &error);
 	while (result == RESULT_OK && !atomic_load(stop))

@@ -346,8 +346,8 @@ static enum result end_read(struct ingest *ingest, struct delivery *delivery, in
 {
 	static const char changed[] = "the file changed while it was read";
 	enum result result = RESULT_OK;
-	if (!ingest->options.dry_run)
-		result = spool_hold(&ingest->options.spool, delivery, fd, is_leaving(ingest, delivery), error);
+	if (!ingest->options.dry_run && !is_leaving(ingest, delivery))
+		result = spool_copy(&ingest->options.spool, delivery, fd, error);
 	if (result != RESULT_OK) {
 		reset(ingest);
 		return result;

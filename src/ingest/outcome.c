@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/outcome.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "ingest/retire.h"
 
@@ -64,20 +68,40 @@ void outcome_report(const struct ingest *ingest, const struct delivery *delivery
 	ingest->options.report(ingest->options.context, &report);
 }
 
-static enum result leave(const struct ingest *ingest, struct retire_group *group,
-                         const struct delivery *delivery, struct error *error)
+/* To where its outcome puts it; *directory is NULL when it stays, or is removed. */
+static enum result move(const struct ingest *ingest, struct retire_group *group, const struct delivery *delivery,
+                        const char **directory, struct error *error)
 {
-	if (!delivery->record.in_drop || delivery->record.status == STATE_STATUS_FAILED ||
-	    ingest->options.dry_run)
-		return RESULT_OK;
 	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
-	if (delivery->record.status == STATE_STATUS_REJECTED)
+	bool is_rejected = delivery->record.status == STATE_STATUS_REJECTED;
+	*directory = is_rejected ? ingest->options.rejected : ingest->options.done;
+	if (is_rejected)
 		return retire_reject(group, &file, ingest->options.rejected, delivery->record.reason, error);
 	if (ingest->options.on_done == INGEST_ARCHIVE)
 		return retire_move(group, &file, ingest->options.done, error);
-	if (ingest->options.on_done == INGEST_DELETE)
-		return retire_delete(group, &file, error);
-	return RESULT_OK;
+	*directory = NULL;
+	if (ingest->options.on_done != INGEST_DELETE)
+		return RESULT_OK;
+	/* What goes to the store goes from there; what stands there already is a copy. */
+	CLEANUP_FREE char *held = spool_path(ingest->options.spool.directory, delivery->record.id, SPOOL_RAW);
+	if (spool_wants_raw(&ingest->options.spool, delivery) && held != NULL && access(held, F_OK) != 0)
+		return retire_to(group, &file, held, error);
+	return retire_delete(group, &file, error);
+}
+
+static enum result leave(const struct ingest *ingest, struct retire_group *group,
+                         const struct delivery *delivery, struct error *error)
+{
+	const char *directory;
+	if (!delivery->record.in_drop || delivery->record.status == STATE_STATUS_FAILED ||
+	    ingest->options.dry_run)
+		return RESULT_OK;
+	enum result result = move(ingest, group, delivery, &directory, error);
+	if (result != RESULT_OK || directory == NULL || !spool_wants_raw(&ingest->options.spool, delivery))
+		return result;
+	struct retire_file file = {delivery->record.path, delivery->identity, delivery->id};
+	CLEANUP_FREE char *path = retire_find(&file, directory);
+	return path != NULL ? spool_link(&ingest->options.spool, delivery, path, error) : RESULT_OK;
 }
 
 /* False, and logged, when it failed. */

@@ -148,6 +148,35 @@ enum result retire_move(struct retire_group *group, const struct retire_file *fi
 	return result;
 }
 
+enum result retire_to(struct retire_group *group, const struct retire_file *file, const char *path,
+                      struct error *error)
+{
+	if (is_gone(file))
+		return RESULT_OK;
+	if (!is_the_file(file->path, &file->identity))
+		return error_set(error, RESULT_CHANGED, "'%s': replaced by another file, which stays",
+		                 file->path);
+	CLEANUP_FREE char *directory = directory_of(path);
+	if (directory == NULL)
+		return no_memory(error);
+	enum result result = touch_both(group, file->path, directory, error);
+	if (result == RESULT_OK)
+		result = move_to(file, path, error);
+	return result == RESULT_END ? error->result = RESULT_IO : result;
+}
+
+char *retire_find(const struct retire_file *file, const char *directory)
+{
+	for (int with_id = 0; with_id < 2; with_id++) {
+		CLEANUP_FREE char *name = target_name(file, with_id);
+		char *path = name != NULL ? file_join(directory, name) : NULL;
+		if (path != NULL && is_the_file(path, &file->identity))
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
 static enum result write_reason(int fd, const char *path, const char *reason, struct error *error)
 {
 	enum result result = file_write_all(fd, reason, strlen(reason), path, error);

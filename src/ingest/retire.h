@@ -33,6 +33,13 @@ enum result retire_move(struct retire_group *group, const struct retire_file *fi
 enum result retire_reject(struct retire_group *group, const struct retire_file *file, const char *directory,
                           const char *reason, struct error *error) WARN_UNUSED;
 
+/* Moves it to that path, which must be free. */
+enum result retire_to(struct retire_group *group, const struct retire_file *file, const char *path,
+                      struct error *error) WARN_UNUSED;
+
+/* Where retire_move() or retire_reject() put it in that directory, newly allocated; NULL: it is not there. */
+char *retire_find(const struct retire_file *file, const char *directory);
+
 /* Removes it for good. */
 enum result retire_delete(struct retire_group *group, const struct retire_file *file,
                           struct error *error) WARN_UNUSED;

@@ -127,13 +127,6 @@ static enum result hold_copy(const char *path, int from, uint64_t size, struct e
 	return result == RESULT_OK ? file_sync(to, path, error) : result;
 }
 
-static bool hold_link(const char *path, int fd)
-{
-	char source[32];
-	snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
-}
-
 /* The dataset that the file is stored under: its first member's. NULL: no dataset took any of it. */
 static const struct dataset *dataset_of(const struct delivery *delivery)
 {
@@ -144,20 +137,37 @@ static const struct dataset *dataset_of(const struct delivery *delivery)
 	return NULL;
 }
 
-enum result spool_hold(const struct spool_options *options, const struct delivery *delivery, int fd,
-                       bool is_leaving, struct error *error)
+/* One that changed while it was read is not kept: it will come again. */
+bool spool_wants_raw(const struct spool_options *options, const struct delivery *delivery)
 {
-	if (options->directory == NULL || !options->raw || dataset_of(delivery) == NULL)
+	return options->directory != NULL && options->raw && dataset_of(delivery) != NULL &&
+	       delivery->record.status != STATE_STATUS_FAILED;
+}
+
+enum result spool_copy(const struct spool_options *options, const struct delivery *delivery, int fd,
+                       struct error *error)
+{
+	if (!spool_wants_raw(options, delivery))
 		return RESULT_OK;
 	CLEANUP_FREE char *path = spool_path(options->directory, delivery->record.id, SPOOL_RAW);
 	if (path == NULL)
 		return no_memory(error);
-	/* Left by an attempt that did not come to the delivery's end. */
-	unlink(path);
-	enum result result = RESULT_OK;
-	if (!is_leaving || !hold_link(path, fd))
-		result = hold_copy(path, fd, delivery->identity.size, error);
+	enum result result = hold_copy(path, fd, delivery->identity.size, error);
 	return result == RESULT_OK ? file_sync_directory(options->directory, error) : result;
+}
+
+enum result spool_link(const struct spool_options *options, const struct delivery *delivery, const char *path,
+                       struct error *error)
+{
+	CLEANUP_FREE char *held = spool_path(options->directory, delivery->record.id, SPOOL_RAW);
+	if (held == NULL)
+		return no_memory(error);
+	if (link(path, held) == 0 || errno == EEXIST)
+		return file_sync_directory(options->directory, error);
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_set_errno(error, RESULT_IO, "'%s': cannot open", path);
+	return spool_copy(options, delivery, fd, error);
 }
 
 void spool_owe(struct state_txn *txn, const struct spool_options *options, const struct delivery *delivery)
@@ -172,9 +182,8 @@ void spool_owe(struct state_txn *txn, const struct spool_options *options, const
 	    .made_ns = delivery->record.finished_ns,
 	};
 	memcpy(entry.subject, delivery->record.id, sizeof entry.subject);
-	/* One that changed while it was read is not kept: it will come again. */
-	bool is_kept = options->raw && delivery->record.status != STATE_STATUS_FAILED;
-	if (is_kept && raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) == 0)
+	if (spool_wants_raw(options, delivery) &&
+	    raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) == 0)
 		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
 	entry.kind = STATE_OUTBOX_MANIFEST;
 	entry.bytes = 0;

@@ -10,10 +10,11 @@
  *
  *   <batch_id>.rows     the rows of one batch, as it was committed (ingest/segment.h)
  *   <batch_id>.csv.gz   the same as it will be stored; takes its place
- *   <delivery>.raw      a delivered file: a hard link where it leaves the drop directory, else a copy
+ *   <delivery>.raw      a delivered file: a hard link where it has left the drop directory, else a copy
  *
- * Each is durable before the transaction that owes it, and goes after the one that settles it; what none owes
- * was cut off, and is swept.
+ * Rows and copies are durable before the transaction that owes them. A link is not made before the file has left
+ * the drop directory: it would change the file's ctime, by which its delivery is known. Each goes after the
+ * transaction that settles it; what none owes was cut off, and is swept.
  */
 
 /* What is kept for the store. */
@@ -39,14 +40,19 @@ char *spool_path(const char *directory, const uint8_t id[STATE_ID_SIZE], const c
 /* Makes the directory where something is kept. */
 enum result spool_open(const struct spool_options *options, struct error *error) WARN_UNUSED;
 
-/*
- * Holds the file that was read as the delivery's, durably. One that leaves the drop directory is linked:
- * nobody writes to it any more. One that stays, or lies on another file system, is copied.
- */
-enum result spool_hold(const struct spool_options *options, const struct delivery *delivery, int fd,
-                       bool is_leaving, struct error *error) WARN_UNUSED;
+/* Keeps a copy of a file that was read and that stays where it is, in its producer's hands. */
+enum result spool_copy(const struct spool_options *options, const struct delivery *delivery, int fd,
+                       struct error *error) WARN_UNUSED;
 
-/* Owes what an ended delivery owes: the file that spool_hold() held, and its manifest. Failures stick in the
+/* Holds a file that has left the drop directory, and now lies under that path: by a link, or on another file
+ * system by a copy. */
+enum result spool_link(const struct spool_options *options, const struct delivery *delivery, const char *path,
+                       struct error *error) WARN_UNUSED;
+
+/* Does this delivery's file go to the store? */
+bool spool_wants_raw(const struct spool_options *options, const struct delivery *delivery);
+
+/* Owes what an ended delivery owes: its file, and its manifest. Failures stick in the
  * transaction. */
 void spool_owe(struct state_txn *txn, const struct spool_options *options, const struct delivery *delivery);
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "ingest/manifest.h"
+#include "ingest/retire.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
 #include "store/digest.h"
@@ -20,6 +21,8 @@
 /* Small objects are settled together: a transaction costs a sync. */
 enum { GROUP_MAX = 32 };
 static const int64_t GROUP_NS = 250000000;
+/* Within this a file gets from the drop directory to where it goes. */
+static const int64_t FRESH_NS = 10000000000;
 
 struct done {
 	struct state_outbox entry;
@@ -207,42 +210,74 @@ static enum result upload_segment(struct upload *upload, const struct state_outb
 	return put_fd(upload, entry->object, fd, true, stored, error);
 }
 
+static enum result read_delivery(struct upload *upload, const struct state_outbox *entry,
+                                 struct state_delivery *delivery, struct error *error)
+{
+	struct state_txn *txn = begin_read(upload);
+	enum result result = RESULT_OK;
+	if (txn == NULL || state_delivery_get(txn, entry->subject, delivery) != STATE_OK)
+		result = state_failure(txn, error);
+	end_read(upload, txn);
+	return result;
+}
+
+/* Where a delivered file lies: in the spool; or, when it could not be brought there, where it was put or left.
+ * *fd is -1 where it is nowhere. */
+static enum result open_raw(struct upload *upload, const struct state_outbox *entry,
+                            const struct state_delivery *delivery, int *fd, struct error *error)
+{
+	const struct state_file *known = &delivery->file;
+	struct retire_file file = {
+	    delivery->path, {known->device, known->inode, known->size, known->mtime_ns, known->ctime_ns}, {{0}}};
+	memcpy(file.delivery.bytes, entry->subject, sizeof file.delivery.bytes);
+	CLEANUP_FREE char *held = spool_path(upload->options.spool, entry->subject, SPOOL_RAW);
+	CLEANUP_FREE char *drop = strndup(delivery->path, (size_t)(file_base_name(delivery->path) - delivery->path));
+	if (held == NULL || drop == NULL)
+		return no_memory(error);
+	*fd = open(held, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is_fresh = clock_wall_ns() - delivery->finished_ns < FRESH_NS;
+	const char *const places[] = {upload->options.done, upload->options.rejected, drop};
+	for (size_t i = 0; *fd < 0 && !is_fresh && i < sizeof places / sizeof *places; i++) {
+		CLEANUP_FREE char *path = retire_find(&file, places[i]);
+		if (path != NULL)
+			*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	if (*fd >= 0)
+		return RESULT_OK;
+	if (is_fresh)
+		return RESULT_END;
+	return error_set(error, RESULT_CHANGED, "'%s' is gone, and was not stored yet", delivery->path);
+}
+
 /* The file as it was delivered: whoever writes to a file that was taken has changed the only copy. */
-static enum result check_raw(struct upload *upload, const struct state_outbox *entry, int fd,
+static enum result check_raw(const struct state_outbox *entry, const struct state_delivery *delivery, int fd,
                              struct error *error)
 {
 	struct stat status;
-	struct state_delivery delivery;
-	struct state_txn *txn = begin_read(upload);
-	enum result result = RESULT_OK;
-	if (txn == NULL || state_delivery_get(txn, entry->subject, &delivery) != STATE_OK)
-		result = state_failure(txn, error);
-	end_read(upload, txn);
-	if (result != RESULT_OK)
-		return result;
 	if (fstat(fd, &status) != 0)
 		return error_set_errno(error, RESULT_IO, "'%s'", entry->object);
 	struct file_identity now = file_identity_of(&status);
-	bool is_link = now.inode == delivery.file.inode && now.device == delivery.file.device;
-	if (now.size == entry->bytes && (!is_link || now.mtime_ns == delivery.file.mtime_ns))
+	bool is_copy = now.inode != delivery->file.inode || now.device != delivery->file.device;
+	if (now.size == entry->bytes && (is_copy || now.mtime_ns == delivery->file.mtime_ns))
 		return RESULT_OK;
-	return error_set(error, RESULT_CHANGED, "'%s' was written to after it was taken", delivery.path);
+	return error_set(error, RESULT_CHANGED, "'%s' was written to after it was taken", delivery->path);
 }
 
 static enum result upload_raw(struct upload *upload, const struct state_outbox *entry,
                               struct state_stored *stored, struct error *error)
 {
-	CLEANUP_FREE char *path = spool_path(upload->options.spool, entry->subject, SPOOL_RAW);
-	if (path == NULL)
-		return no_memory(error);
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return error_set_errno(error, RESULT_IO, "'%s': cannot open", path);
-	enum result result = check_raw(upload, entry, fd, error);
+	CLEANUP_FD int fd = -1;
+	struct state_delivery delivery;
+	enum result result = read_delivery(upload, entry, &delivery, error);
+	if (result == RESULT_OK)
+		result = open_raw(upload, entry, &delivery, &fd, error);
+	if (result != RESULT_OK)
+		return result;
+	result = check_raw(entry, &delivery, fd, error);
 	if (result == RESULT_OK)
 		result = put_fd(upload, entry->object, fd, false, stored, error);
 	if (result == RESULT_OK)
-		result = check_raw(upload, entry, fd, error);
+		result = check_raw(entry, &delivery, fd, error);
 	struct error ignored = {0};
 	if (result == RESULT_CHANGED)
 		(void)!upload->options.store->interface->abandon(upload->options.store, entry->object, &ignored);
@@ -349,7 +384,7 @@ static enum result upload_next(struct upload *upload, struct error *error)
 	struct state_stored stored;
 	struct error failure = {0};
 	result = upload_entry(upload, &entry, &stored, &failure);
-	bool is_waiting = result == RESULT_END && entry.kind == STATE_OUTBOX_MANIFEST;
+	bool is_waiting = result == RESULT_END;
 	if (result == RESULT_OK)
 		upload->done[upload->done_count++] = (struct done){entry, stored};
 	else if (is_own_matter(result))

@@ -27,6 +27,8 @@ struct upload_options {
 	struct store *store;
 	struct upload_state state;
 	const char *spool;
+	const char *done; /* directories where delivered files go when they leave the drop directory */
+	const char *rejected;
 };
 
 /* Options are copied, what they point to is borrowed. */

@@ -4,6 +4,8 @@
 import io
 import zipfile
 
+import stored
+
 
 class Scenario:
     name = ""
@@ -63,4 +65,24 @@ dataset "m" { files = { "m*.csv" } }
         site.deliver("m3.csv", b"n,day\n1\0,2020-01-01\n")
 
 
-SCENARIOS = [Deliveries()]
+class Backup(Scenario):
+    """Everything is kept in the local store: files as they came, the rows of each batch, and a manifest of each delivery."""
+
+    name = "backup"
+    configuration = """
+batch { rows = 4  wait = "20ms" }
+backup { raw = true }
+dataset "k" { files = { "k*.csv" } }
+"""
+    must_hit = Scenario.must_hit + ("rename /backup", "fsync /backup", "unlink /state/spool")
+
+    def deliver(self, site):
+        site.deliver("k1.csv", csv("n,text", [f"{n},t{n}" for n in range(9)] + ["ragged"]))
+        site.deliver("k2.csv", csv("n,text,added", [f"{n},t{n}," for n in range(5, 12)] + ["20,t20,a"]))
+        site.deliver("k3.csv", csv("n,text", [f"{n},t{n}" for n in range(9)]))
+
+    def observe(self, site):
+        return stored.observe(site)
+
+
+SCENARIOS = [Deliveries(), Backup()]
