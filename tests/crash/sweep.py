@@ -21,7 +21,7 @@ from crash_site import CANNOT_TRACE, DEADLINE, PATIENCE, Broken, ForgetfulSite, 
 DEEP = bool(os.environ.get("ROWSIEVE_DEEP"))
 WORKERS = 4
 # How many points a spread has.
-SPREAD = {"kill": 280, "cut": 160, "fault": 160, "alloc": 1000}
+SPREAD = {"kill": 200, "cut": 160, "fault": 130, "alloc": 1000}
 
 Point = collections.namedtuple("Point", "place occurrence action")
 
