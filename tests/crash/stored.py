@@ -14,9 +14,13 @@ from crash_site import DEADLINE, Broken, check
 
 def finish(site):
     """Manifests leave no file behind while they are owed: the daemon runs until nothing is."""
+    begin = site.log.stat().st_size
     process = site.start()
     end = time.monotonic() + DEADLINE
     try:
+        # Until it is up it holds the state and does not answer.
+        while not site.is_up(begin) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
         while site.ask("status", "--json")[0]["outbox"]["owed"] > 0:
             if process.poll() is not None or time.monotonic() > end:
                 raise Broken(f"something stays owed to the store:\n{site.text()}")
