@@ -132,7 +132,7 @@ class RebuildTests(LedgerChecks):
     def test_changed_types_are_settled_by_a_rebuild(self):
         self.ingest_first()
         config = self.write(
-            "t.conf", 'dataset "t" { files = { "*" } column "amount" { type = "decimal(20,4)" } column "name" { type = "text(40)" } }'
+            "t.conf", 'dataset "t" { files = { "*" } column "amount" { type = "real" } column "name" { type = "text(40)" } }'
         )
         self.options += ["-c", str(config)]
         done = self.rowsieve("ingest", "--dataset", "t", self.file, status=EXIT_DELIVERY)
