@@ -246,6 +246,9 @@ static void handle_failure(struct worker *worker, struct mailbox_job *culprit, c
 		worker_job_enter_trouble(worker, error);
 		return;
 	}
+	/* Reading this file may have made the batch of those before it fail. */
+	if (TAILQ_FIRST(&worker->taken) != TAILQ_LAST(&worker->taken, mailbox_jobs))
+		culprit = NULL;
 	if (culprit != NULL)
 		refuse_job(worker, culprit, error);
 	worker->is_cautious = culprit == NULL;

@@ -263,6 +263,7 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 	    .schema = dataset->schema,
 	    .head = &dataset->head,
 	    .batch_id = batch_id,
+	    .expects_rows = dataset->record.rows > 0,
 	    .rows = ingest->batch.unseen,
 	    .row_count = ingest->batch.unseen_count,
 	    .update_count = ingest->batch.update_count,

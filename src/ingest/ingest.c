@@ -173,6 +173,9 @@ static enum result find_delivery(struct ingest *ingest, struct delivery **out, c
 		struct dataset *dataset = ingest->datasets[i];
 		if (!dataset->promotion_due && recover_has_pending(ingest, dataset))
 			result = dataset_contact(dataset, state, ingest->options.sink, error);
+		/* One that is stopped holds up its own members only: they say so when their turn comes. */
+		if (result == RESULT_DISAGREES || result == RESULT_CONFIG)
+			result = RESULT_OK;
 	}
 	return result == RESULT_OK ? delivery_find(out, state, path, identity, error) : result;
 }
@@ -405,7 +408,8 @@ static void take_out(struct ingest *ingest, struct delivery *delivery)
 static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);
-	delivery_end(delivery, STATE_STATUS_FAILED, "begun for another dataset, or before a rebuild: read again");
+	delivery_end(delivery, STATE_STATUS_FAILED,
+	             "begun for another dataset, or before a rebuild: read again");
 	for (size_t i = 0; i < delivery->member_count; i++)
 		delivery->members[i]->is_dirty = false;
 	delivery->is_read = true;

@@ -149,12 +149,24 @@ static enum result begin(struct mysql_session *session, const struct sink_batch 
 	return result;
 }
 
+/* Somebody has emptied the table since it was looked at last. */
+static enum result demand_rows(struct mysql_session *session, const char *table, struct error *error)
+{
+	bool found = false;
+	enum result result = mysql_table_has_rows(session, table, &found, error);
+	if (result == RESULT_OK && !found)
+		return sql_emptied(error);
+	return result;
+}
+
 static enum result store(struct sink *sink, const struct sink_batch *batch, struct error *error)
 {
 	struct mysql_session *session = session_of(sink);
 	enum result result = begin(session, batch, error);
 	if (result == RESULT_OK)
 		result = mysql_head_advance(session, batch, error);
+	if (result == RESULT_OK && batch->expects_rows)
+		result = demand_rows(session, batch->table, error);
 	if (result == RESULT_OK)
 		result = mysql_rows_store(session, batch, error);
 	struct sink_head after = sql_head_after(batch);

@@ -56,6 +56,7 @@ struct sink_batch {
 	const struct sink_head *head; /* the head as judged: sink_id, state_id, epoch, and the seq and
 	                                 batch_id before this batch */
 	struct id batch_id;           /* of this batch; its seq is head->seq + 1 */
+	bool expects_rows;            /* rows were stored before: an empty table is RESULT_DISAGREES */
 	const struct slice *rows;     /* canonical rows (schema/row.h), typed by the schema */
 	size_t row_count;
 	size_t update_count; /* so many of the rows, the last ones, take the place of the row with their key, or

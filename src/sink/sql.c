@@ -216,6 +216,11 @@ enum result sql_append_scan(struct buffer *sql, const struct sink_scan *scan, ch
 	return buffer_append(sql, "", 1);
 }
 
+enum result sql_emptied(struct error *error)
+{
+	return error_set(error, RESULT_DISAGREES, "it held rows and is empty now");
+}
+
 enum result sql_no_table(struct error *error)
 {
 	return error_set(error, RESULT_CONFIG, "there is no such table");

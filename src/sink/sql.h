@@ -82,6 +82,9 @@ struct sink_head sql_head_after(const struct sink_batch *batch);
 /* Appends the scan's SELECT, with a NUL behind it. */
 enum result sql_append_scan(struct buffer *sql, const struct sink_scan *scan, char quote) WARN_UNUSED;
 
+/* RESULT_DISAGREES: a table that held rows holds none. */
+enum result sql_emptied(struct error *error);
+
 /* RESULT_CONFIG: there is no table to describe or scan. */
 enum result sql_no_table(struct error *error);
 

@@ -212,12 +212,24 @@ static enum result commit(struct sqlite_database *database, struct error *error)
 	return RESULT_UNKNOWN;
 }
 
+/* Somebody has emptied the table since it was looked at last. */
+static enum result demand_rows(struct sqlite_database *database, const char *table, struct error *error)
+{
+	bool found = false;
+	enum result result = look_for_rows(database, table, &found, error);
+	if (result == RESULT_OK && !found)
+		return sql_emptied(error);
+	return result;
+}
+
 static enum result store(struct sink *sink, const struct sink_batch *batch, struct error *error)
 {
 	struct sqlite_database *database = database_of(sink);
 	enum result result = begin_write(database, error);
 	if (result == RESULT_OK)
 		result = sqlite_head_advance(database, batch, error);
+	if (result == RESULT_OK && batch->expects_rows)
+		result = demand_rows(database, batch->table, error);
 	if (result == RESULT_OK && batch->row_count > 0)
 		result = sqlite_rows_store(database, batch, error);
 	struct sink_head after = sql_head_after(batch);

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """State and table must belong together: each way to part them is noticed before a row is stored or passed over."""
 
-import contextlib
 import shutil
-import sqlite3
 
 from rowsieve_test import EXIT_DELIVERY, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text
 
@@ -16,6 +14,7 @@ class AgreementTests(LedgerChecks):
 
     def setUp(self):
         super().setUp()
+        self.is_parted = True
         self.first = self.write("first.csv", FIRST)
         self.second = self.write("second.csv", SECOND)
         [report] = self.ingest(self.first, dataset="t")
@@ -80,6 +79,46 @@ class AgreementTests(LedgerChecks):
         self.assert_stopped("is at batch 2, the state at batch 1")
         self.assertEqual(self.table_size("t"), 3)
 
+    PARTINGS = {
+        "dropped": ('DROP TABLE "dropped"', "is gone"),
+        "emptied": ('DELETE FROM "emptied"', "is empty"),
+        "headless": ("DELETE FROM rowsieve_head WHERE table_name = 'headless'", "has no head row"),
+        "adopted": (
+            "UPDATE rowsieve_head SET state_id = '00000000000000000000000000000001' WHERE table_name = 'adopted'",
+            "is fed by another state",
+        ),
+        "moved": (
+            "UPDATE rowsieve_head SET sink_id = '00000000000000000000000000000001' WHERE table_name = 'moved'",
+            "another database",
+        ),
+        "older": ("UPDATE rowsieve_head SET seq = 0 WHERE table_name = 'older'", "is at batch 0, the state at batch 1"),
+        "other": (
+            "UPDATE rowsieve_head SET batch_id = '00000000000000000000000000000001' WHERE table_name = 'other'",
+            "is at batch 1",
+        ),
+    }
+
+    def test_each_way_to_part_them_under_the_daemon_stops_that_dataset_only(self):
+        daemon = self.daemon()
+        for name in (*self.PARTINGS, "whole"):
+            self.deliver(f"{name}/first.csv", FIRST)
+        daemon.wait_until(lambda: len(list(self.done.iterdir())) == 8, "eight datasets were fed")
+        for sql, _ in self.PARTINGS.values():
+            self.query(sql)
+        for name in (*self.PARTINGS, "whole"):
+            self.deliver(f"{name}/second.csv", SECOND)
+        for name, (_, words) in self.PARTINGS.items():
+            daemon.wait_until(
+                lambda: any(words in line and f"rowsieve rebuild {name})" in line for line in daemon.text().splitlines()),
+                f"the command for '{name}' was named",
+            )
+        daemon.wait_until(lambda: self.table_size("whole") == 3, "the other dataset went on")
+        for name in self.PARTINGS:
+            self.assertLessEqual(self.table_size(name), 2, name)
+            self.rowsieve("rebuild", name)
+            self.rowsieve("verify", name)
+        daemon.stop()
+
     def test_stopped_dataset_does_not_stop_others(self):
         self.query("DELETE FROM rowsieve_head")
         [report] = self.ingest(self.second, dataset="other")
@@ -107,8 +146,7 @@ class AgreementTests(LedgerChecks):
 class AgreementWithSqlite(AgreementTests, SqliteSink, Case):
     def query(self, sql):
         """As in SqliteSink, but what is changed stays."""
-        with contextlib.closing(sqlite3.connect(self.data / "rows.db", isolation_level=None)) as database:
-            return database.execute(sql).fetchall()
+        return self.change(sql)
 
     def test_rows_db_from_an_older_backup_is_noticed(self):
         backup = self.directory / "rows.db"

@@ -36,6 +36,8 @@ class RefusedTests(LedgerChecks):
         self.assertRegex(reason, "(?i)constraint")
         self.assert_ledger_matches("t", 4999)
         self.rowsieve("verify", "t")
+        report = self.load(rows, duplicate=4999, rejected=1)
+        self.assertEqual(self.rejected_lines(report), ([3212], [reason]))
 
     def test_rows_that_exclude_each_other(self):
         report = self.load([(1, "one"), (2, "two"), (1, "uno"), (3, "three"), (1, "eins")], new=3, rejected=2)
