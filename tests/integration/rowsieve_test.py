@@ -249,7 +249,23 @@ class Daemon:
             self.notifications.close()
 
 
-class SqliteSink:
+class Books:
+    """Mixin for a sink: after every test the sum of the ledger is the number of rows, in every table that was fed."""
+
+    is_parted = False  # true where the test itself has put table and ledger apart
+
+    def tearDown(self):
+        if self.running is not None:
+            self.running.kill()
+        if not self.is_parted:
+            for table, rows in self.ledger_sums():
+                self.assertEqual(self.table_size(table), int(rows), f"rows of table '{table}' against the ledger")
+        super().tearDown()
+
+    LEDGER_SUMS = "SELECT table_name, sum(row_count) FROM rowsieve_ledger GROUP BY table_name"
+
+
+class SqliteSink(Books):
     """Mixin for a Case: the default sink, rows.db."""
 
     sink = "sqlite"
@@ -258,6 +274,12 @@ class SqliteSink:
     def query(self, sql):
         with contextlib.closing(sqlite3.connect(f"file:{self.data}/rows.db?mode=rw", uri=True, timeout=60)) as database:
             return database.execute(sql).fetchall()
+
+    def ledger_sums(self):
+        try:
+            return SqliteSink.query(self, self.LEDGER_SUMS)
+        except sqlite3.DatabaseError:  # none was made, or it was no database
+            return []
 
     def change(self, sql):
         """query() for what changes the database, or makes it."""
@@ -277,7 +299,7 @@ class SqliteSink:
             raise
 
 
-class MysqlSink:
+class MysqlSink(Books):
     """Mixin for a Case: one MariaDB for the whole run, a database for each test."""
 
     sink = "mysql"
@@ -304,6 +326,13 @@ class MysqlSink:
 
     def query(self, sql):
         return self.server.execute(sql.replace('"', "`"), self.database)
+
+    def ledger_sums(self):
+        exists = self.query(
+            "SELECT 1 FROM information_schema.tables"
+            f" WHERE table_schema = '{self.database}' AND table_name = 'rowsieve_ledger'"
+        )
+        return self.query(self.LEDGER_SUMS) if exists else []
 
     def column_types(self, table):
         rows = self.query(
