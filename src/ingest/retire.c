@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 
 static const char REASON_SUFFIX[] = ".reason.txt";
+static const char ASIDE_SUFFIX[] = ".delete";
 
 static enum result no_memory(struct error *error)
 {
@@ -250,25 +251,52 @@ enum result retire_reject(struct retire_group *group, const struct retire_file *
 	return result;
 }
 
+bool retire_is_aside(const char *name, struct id *delivery)
+{
+	size_t length = strlen(name);
+	size_t suffix = strlen(ASIDE_SUFFIX);
+	char id[ID_TEXT_MAX];
+	if (length != 1 + (ID_TEXT_MAX - 1) + suffix || name[0] != '.' ||
+	    strcmp(name + length - suffix, ASIDE_SUFFIX) != 0)
+		return false;
+	memcpy(id, name + 1, ID_TEXT_MAX - 1);
+	id[ID_TEXT_MAX - 1] = '\0';
+	return id_parse(delivery, id);
+}
+
+/* Without one there is nothing to do. */
+static enum result remove_aside(const struct retire_file *file, const char *aside, struct error *error)
+{
+	struct stat status;
+	if (lstat(aside, &status) != 0)
+		return RESULT_OK;
+	if (is_the_file(aside, &file->identity)) {
+		if (unlink(aside) != 0)
+			return error_set_errno(error, RESULT_IO, "'%s': cannot remove", aside);
+	} else if (renameat2(AT_FDCWD, aside, AT_FDCWD, file->path, RENAME_NOREPLACE) != 0) {
+		return error_set_errno(error, RESULT_IO, "'%s': is not the file that was read from '%s'",
+		                       aside, file->path);
+	}
+	return RESULT_OK;
+}
+
 enum result retire_delete(struct retire_group *group, const struct retire_file *file, struct error *error)
 {
-	if (is_gone(file))
-		return RESULT_OK;
 	CLEANUP_FREE char *directory = directory_of(file->path);
 	char id[ID_TEXT_MAX];
 	id_text(id, file->delivery);
-	/* Aside first, under a name that no watch takes: what is unlinked is what was checked. */
 	CLEANUP_FREE char *aside = NULL;
-	if (directory == NULL || asprintf(&aside, "%s/.%s.delete", directory, id) < 0)
+	if (directory == NULL || asprintf(&aside, "%s/.%s%s", directory, id, ASIDE_SUFFIX) < 0)
 		return no_memory(error);
 	enum result result = touch(group, directory, error);
 	if (result == RESULT_OK)
-		result = move_to(file, aside, error);
+		result = remove_aside(file, aside, error);
+	if (result != RESULT_OK || is_gone(file))
+		return result;
+	result = move_to(file, aside, error);
 	if (result != RESULT_OK)
 		return result == RESULT_END ? error->result = RESULT_IO : result;
-	if (unlink(aside) != 0)
-		return error_set_errno(error, RESULT_IO, "'%s': cannot remove", aside);
-	return RESULT_OK;
+	return remove_aside(file, aside, error);
 }
 
 enum result retire_expire(const char *directory, int64_t age_ns, int64_t wall_now_ns, struct error *error)

@@ -2,6 +2,8 @@
 #ifndef ROWSIEVE_INGEST_RETIRE_H
 #define ROWSIEVE_INGEST_RETIRE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -40,9 +42,13 @@ enum result retire_to(struct retire_group *group, const struct retire_file *file
 /* Where retire_move() or retire_reject() put it in that directory, newly allocated; NULL: it is not there. */
 char *retire_find(const struct retire_file *file, const char *directory);
 
-/* Removes it for good. */
+/* Removes it for good: put aside first, under a name that no watch takes, so that what is removed is what was checked.
+ * What an attempt that was cut off has left aside is removed too, or put back when it is another file. */
 enum result retire_delete(struct retire_group *group, const struct retire_file *file,
                           struct error *error) WARN_UNUSED;
+
+/* Is it such a name? Then of which delivery's file. */
+bool retire_is_aside(const char *name, struct id *delivery);
 
 /* Makes everything that the group did durable, and empties it, whatever the result. */
 enum result retire_settle(struct retire_group *group, struct error *error) WARN_UNUSED;

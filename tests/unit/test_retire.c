@@ -159,6 +159,51 @@ Test(retire, deleting_leaves_nothing_behind)
 	cr_assert_eq(rmdir(drop), 0, "something was left in the drop directory");
 }
 
+/* As a kill leaves it between putting the file aside and removing it. */
+static char *put_aside(const char *path)
+{
+	char name[64];
+	char id[ID_TEXT_MAX];
+	id_text(id, file.delivery);
+	snprintf(name, sizeof name, ".%s.delete", id);
+	char *aside = scratch_path(drop, name);
+	cr_assert_eq(rename(path, aside), 0);
+	struct id found;
+	cr_assert(retire_is_aside(name, &found) && id_equal(found, file.delivery), "%s", name);
+	return aside;
+}
+
+Test(retire, a_deletion_that_was_cut_off_is_finished)
+{
+	char *aside = put_aside(dropped);
+	cr_assert_eq(retire_delete(&group, &file, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(rmdir(drop), 0, "something was left in the drop directory");
+	cr_assert_eq(mkdir(drop, 0755), 0);
+	free(aside);
+}
+
+Test(retire, another_file_that_was_put_aside_comes_back)
+{
+	char *other = scratch_path(drop, "other");
+	scratch_write(other, "a newer file");
+	cr_assert_eq(unlink(dropped), 0);
+	char *aside = put_aside(other);
+	cr_assert_eq(retire_delete(&group, &file, &error), RESULT_CHANGED);
+	assert_content(drop, "x.csv", "a newer file");
+	cr_assert_neq(access(aside, F_OK), 0);
+	free(aside);
+	free(other);
+}
+
+Test(retire, other_hidden_names_are_nobodys_asides)
+{
+	struct id id;
+	cr_assert_not(retire_is_aside(".0123.delete", &id));
+	cr_assert_not(retire_is_aside(".0123456789abcdef0123456789abcdeg.delete", &id));
+	cr_assert_not(retire_is_aside("0123456789abcdef0123456789abcdef.delete", &id));
+	cr_assert_not(retire_is_aside(".0123456789abcdef0123456789abcdef.deleted", &id));
+}
+
 Test(retire, files_of_a_group_share_the_sync_of_their_directories)
 {
 	struct retire_file files[10];
