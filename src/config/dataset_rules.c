@@ -52,6 +52,7 @@ static enum result read_values(struct schema_spec *spec, cfg_t *section)
 {
 	spec->only_declared = word(section, "columns") == 1;
 	spec->trim = flag(section, "trim");
+	spec->provenance = flag(section, "provenance");
 	spec->thousands = cfg_getstr(section, "thousands")[0];
 	spec->decimal = cfg_getstr(section, "decimal")[0];
 	spec->drift = (enum schema_drift)word(section, "drift");

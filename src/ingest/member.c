@@ -12,6 +12,7 @@
 #include "ingest/stream.h"
 #include "ingest/survey.h"
 #include "ingest/watermark.h"
+#include "schema/provenance.h"
 #include "schema/schema_map.h"
 
 static enum result digest_head(const struct member_input *input, struct slice head, struct id *digest,
@@ -124,6 +125,7 @@ struct reading {
 	struct heading heading;
 	struct schema_map map;
 	struct identity identity;
+	struct provenance provenance;
 	bool is_widened; /* this delivery's values had their say */
 	struct preview preview;
 };
@@ -134,6 +136,10 @@ static enum result open_map(struct reading *reading, struct error *error)
 	enum result result = schema_map_header(&reading->map, dataset->schema, &dataset->options.spec,
 	                                       reading->heading.fields, reading->heading.count, error);
 	reading->identity = identity_of(dataset->schema);
+	const struct delivery *delivery = reading->input->delivery;
+	char id[ID_TEXT_MAX];
+	id_text(id, delivery->id);
+	provenance_begin(&reading->provenance, &reading->map, id, delivery->record.started_ns);
 	return result;
 }
 
@@ -212,6 +218,7 @@ static enum result take_fields(struct reading *reading, const struct record *rec
 	struct batch *batch = &input->ingest->batch;
 	struct schema_fault fault;
 	size_t offset = batch->bytes.length;
+	provenance_set_line(&reading->provenance, record->line);
 	enum result result = schema_map_row(&reading->map, fields, count, &batch->bytes, &fault);
 	if (result == RESULT_INVALID && fault.is_widenable) {
 		bool has_changed;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schema/header.h"
 
+#include "schema/provenance.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +99,7 @@ static void claim_declared(struct resolver *resolver, const struct schema_spec *
 
 static bool is_taken(const struct resolver *resolver, const char *text)
 {
-	if (schema_same_name(text, SCHEMA_RESCUED))
+	if (schema_same_name(text, SCHEMA_RESCUED) || provenance_is_name(text))
 		return true;
 	for (size_t i = 0; i < resolver->count; i++)
 		if (schema_same_name(resolver->names[i].text, text))

@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "schema/provenance.h"
+
 /* Bytes of utf8mb4 that InnoDB takes into one index, as characters; columns of 255 keep their length in one
  * byte. */
 enum { INDEX_CHARACTERS = 768, KEY_TEXT_LENGTH = 255 };
@@ -41,7 +43,8 @@ void identity_mark(struct schema *schema, const struct schema_spec *spec)
 	for (size_t i = 0; i < schema->count; i++) {
 		struct schema_column *column = &schema->columns[i];
 		column->is_key = is_listed(spec, spec->key, spec->key_count, column->name);
-		column->is_outside = is_listed(spec, spec->ignored, spec->ignored_count, column->name);
+		column->is_outside = is_listed(spec, spec->ignored, spec->ignored_count, column->name) ||
+		                     provenance_is_name(column->name);
 		if (column->is_key && column->type.kind == TYPE_TEXT && column->type.length == 0)
 			column->type.length = key_text_length(spec->key_count);
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schema/infer.h"
 
+#include "schema/provenance.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +59,8 @@ struct infer *infer_new(const struct schema *schema, const struct schema_spec *s
 		return NULL;
 	for (size_t i = first; i < schema->count; i++)
 		if (!is_declared(spec, &schema->columns[i]) &&
-		    strcmp(schema->columns[i].name, SCHEMA_RESCUED) != 0)
+		    strcmp(schema->columns[i].name, SCHEMA_RESCUED) != 0 &&
+		    !provenance_is_name(schema->columns[i].name))
 			infer->candidates[infer->count++] =
 			    (struct candidate){.column = (uint32_t)i, .is_integer = true};
 	return infer;

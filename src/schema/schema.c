@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "schema/column.h"
 #include "schema/header.h"
+#include "schema/provenance.h"
 
 static enum result no_memory(struct error *error)
 {
@@ -353,6 +354,19 @@ static enum result append_rescued(struct schema *schema, const struct schema_spe
 	return append_column(schema, SCHEMA_RESCUED, spec, NULL, slice_from_string(SCHEMA_RESCUED));
 }
 
+static enum result append_provenance(struct schema *schema, const struct schema_spec *spec)
+{
+	for (size_t i = 0; spec->provenance && i < PROVENANCE_COUNT; i++) {
+		const char *name = provenance_names[i];
+		if (schema_find(schema, name) != NULL)
+			continue;
+		if (append_column(schema, name, spec, NULL, slice_from_string(name)) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+		schema->columns[schema->count - 1].type = provenance_type(name);
+	}
+	return RESULT_OK;
+}
+
 /* Which names the header has and the schema has not, and the other way round, as far as a message holds them.
  */
 static enum result check_frozen(const struct schema *schema, const struct schema_spec *spec,
@@ -368,7 +382,8 @@ static enum result check_frozen(const struct schema *schema, const struct schema
 	if (more[0] == '\0')
 		return RESULT_OK;
 	for (size_t i = 0; i < schema->count; i++) {
-		bool is_there = strcmp(schema->columns[i].name, SCHEMA_RESCUED) == 0;
+		bool is_there = strcmp(schema->columns[i].name, SCHEMA_RESCUED) == 0 ||
+		                provenance_is_name(schema->columns[i].name);
 		for (size_t j = 0; j < heading->count; j++)
 			is_there |= schema_same_name(schema->columns[i].name, heading->names[j].text);
 		if (!is_there)
@@ -405,6 +420,8 @@ enum result schema_extend(struct schema *schema, const struct schema_spec *spec,
 		result = append_declared(schema, spec);
 	if (result == RESULT_OK)
 		result = append_rescued(schema, spec);
+	if (result == RESULT_OK)
+		result = append_provenance(schema, spec);
 	*added = schema->count - before;
 	if (result == RESULT_OK)
 		result = widen_declared(schema, spec, added);

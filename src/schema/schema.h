@@ -82,6 +82,7 @@ struct schema_spec {
 	const char *const *ignored; /* stored, and not compared */
 	size_t ignored_count;
 	const char *watermark; /* column; NULL: none */
+	bool provenance;       /* columns that say where a row came from: schema/provenance.h */
 	bool keeps_duplicates; /* a bag: equal rows of one member are all stored */
 };
 
