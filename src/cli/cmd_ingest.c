@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "cli/app.h"
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/uploader.h"
@@ -25,21 +25,6 @@ struct session {
 	struct progress progress;
 	int exit_status;
 };
-
-static atomic_bool stop_requested;
-
-static void on_signal(int number)
-{
-	(void)number;
-	atomic_store(&stop_requested, true);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 /* 69 wins over 1, which wins over 0. */
 static void add_exit_status(struct session *session, int exit_status)
@@ -122,10 +107,9 @@ static enum result ingest_locally(struct session *session, const struct config *
 	enum result result = app_open(&app, config, error);
 	if (result != RESULT_OK)
 		return result;
-	catch_signals();
 	struct ingest_options engine_options = app_ingest_options(&app);
 	engine_options.dry_run = options->dry_run;
-	engine_options.stop = &stop_requested;
+	engine_options.stop = interrupt_catch();
 	engine_options.report = on_report;
 	engine_options.progress = on_progress;
 	engine_options.context = session;
@@ -138,7 +122,7 @@ static enum result ingest_locally(struct session *session, const struct config *
 	progress_clear(&session->progress);
 	ingest_close(ingest);
 	if (result == RESULT_OK && !options->dry_run)
-		uploader_run_once(&app, &stop_requested);
+		uploader_run_once(&app, engine_options.stop);
 	app_close(&app);
 	return result;
 }

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,36 @@ static enum result add_override(struct options *options, const char *text, struc
 	return RESULT_OK;
 }
 
+/* Flags without a value. `bit` is 0 for those that every command takes. */
+static const struct {
+	int letter;
+	unsigned bit;
+	size_t flag; /* offset of the bool in struct options */
+} FLAGS[] = {
+    {LONG_JSON, OPTIONS_JSON, offsetof(struct options, json)},
+    {LONG_DRY_RUN, OPTIONS_DRY_RUN, offsetof(struct options, dry_run)},
+    {LONG_STRICT, OPTIONS_STRICT, offsetof(struct options, strict)},
+    {LONG_CHECK, OPTIONS_CHECK, offsetof(struct options, check)},
+    {LONG_REFEED, OPTIONS_REFEED, offsetof(struct options, refeed)},
+    {LONG_DUE, OPTIONS_DUE, offsetof(struct options, due)},
+    {LONG_STORE, OPTIONS_STORE, offsetof(struct options, store)},
+    {LONG_METRICS, OPTIONS_METRICS, offsetof(struct options, metrics)},
+    {LONG_HELP, 0, offsetof(struct options, help)},
+    {LONG_VERSION, 0, offsetof(struct options, version)},
+};
+
+static enum result take_flag(struct options *options, int letter)
+{
+	for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++) {
+		if (FLAGS[i].letter != letter)
+			continue;
+		*(bool *)((char *)options + FLAGS[i].flag) = true;
+		options->given |= FLAGS[i].bit;
+		return RESULT_OK;
+	}
+	return RESULT_USAGE;
+}
+
 static enum result take(struct options *options, int letter, struct error *error)
 {
 	switch (letter) {
@@ -63,46 +94,8 @@ static enum result take(struct options *options, int letter, struct error *error
 		options->dataset = optarg;
 		options->given |= OPTIONS_DATASET;
 		return RESULT_OK;
-	case LONG_JSON:
-		options->json = true;
-		options->given |= OPTIONS_JSON;
-		return RESULT_OK;
-	case LONG_DRY_RUN:
-		options->dry_run = true;
-		options->given |= OPTIONS_DRY_RUN;
-		return RESULT_OK;
-	case LONG_STRICT:
-		options->strict = true;
-		options->given |= OPTIONS_STRICT;
-		return RESULT_OK;
-	case LONG_CHECK:
-		options->check = true;
-		options->given |= OPTIONS_CHECK;
-		return RESULT_OK;
-	case LONG_REFEED:
-		options->refeed = true;
-		options->given |= OPTIONS_REFEED;
-		return RESULT_OK;
-	case LONG_DUE:
-		options->due = true;
-		options->given |= OPTIONS_DUE;
-		return RESULT_OK;
-	case LONG_STORE:
-		options->store = true;
-		options->given |= OPTIONS_STORE;
-		return RESULT_OK;
-	case LONG_METRICS:
-		options->metrics = true;
-		options->given |= OPTIONS_METRICS;
-		return RESULT_OK;
-	case LONG_HELP:
-		options->help = true;
-		return RESULT_OK;
-	case LONG_VERSION:
-		options->version = true;
-		return RESULT_OK;
 	default:
-		return RESULT_USAGE;
+		return take_flag(options, letter);
 	}
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/order.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/query.h"
 #include "cli/task.h"
@@ -19,21 +19,6 @@ struct order {
 	bool is_ended; /* the daemon has said how it ended */
 	int exit_status;
 };
-
-static atomic_bool stop_requested;
-
-static void on_signal(int number)
-{
-	(void)number;
-	atomic_store(&stop_requested, true);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 static void on_line(void *context, json_t *line)
 {
@@ -73,8 +58,7 @@ static enum result do_here(struct order *order, const struct config *config, con
 	enum result result = app_open(&app, config, error);
 	if (result != RESULT_OK)
 		return result;
-	catch_signals();
-	struct task task = {&app, &stop_requested, false, on_line, on_progress, on_release, order};
+	struct task task = {&app, interrupt_catch(), false, on_line, on_progress, on_release, order};
 	result = task_run(&task, request, &order->exit_status, error);
 	app_close(&app);
 	return result;
