@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,10 +15,16 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION /* where in the program tells an operator nothing */
 #include <systemd/sd-journal.h>
 
-enum { LINE_SIZE = 2 * ERROR_MESSAGE_MAX, FIELD_SIZE = LINE_SIZE + 32, FIELDS_MAX = 6 };
+#include "base/clock.h"
+
+enum { FIELD_SIZE = LOG_LINE_SIZE + 32, FIELDS_MAX = 6 };
 
 static bool log_is_quiet;
 static bool log_is_journal;
+
+static pthread_mutex_t recent_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct log_record recent[LOG_RECENT_MAX];
+static size_t recent_count; /* ever: the next one takes the place of the oldest */
 
 /* The variable alone does not say it: standard error may lead elsewhere by now. */
 static bool is_journal(void)
@@ -69,13 +76,34 @@ static bool send_to_journal(int priority, const struct log_fields *fields, const
 	return sd_journal_sendv(entry.fields, entry.count) >= 0;
 }
 
+static void remember(const char *line)
+{
+	pthread_mutex_lock(&recent_mutex);
+	struct log_record *record = &recent[recent_count++ % LOG_RECENT_MAX];
+	record->wall_ns = clock_wall_ns();
+	memcpy(record->line, line, strlen(line) + 1);
+	pthread_mutex_unlock(&recent_mutex);
+}
+
+size_t log_recent(struct log_record out[LOG_RECENT_MAX])
+{
+	pthread_mutex_lock(&recent_mutex);
+	size_t count = recent_count < LOG_RECENT_MAX ? recent_count : LOG_RECENT_MAX;
+	for (size_t i = 0; i < count; i++)
+		out[i] = recent[(recent_count - count + i) % LOG_RECENT_MAX];
+	pthread_mutex_unlock(&recent_mutex);
+	return count;
+}
+
 /* One write per line: lines of several threads do not mix. */
 static void log_line(int priority, const struct log_fields *fields, const char *format, va_list arguments)
 {
-	char plain[LINE_SIZE];
-	char line[LINE_SIZE];
+	char plain[LOG_LINE_SIZE];
+	char line[LOG_LINE_SIZE];
 	vsnprintf(plain, sizeof plain, format, arguments);
 	error_quote(line, sizeof line, plain);
+	if (priority <= LOG_WARNING)
+		remember(line);
 	if (!log_is_journal || !send_to_journal(priority, fields, line))
 		fprintf(stderr, "rowsieve: %s\n", line);
 }

@@ -3,6 +3,8 @@
 #define ROWSIEVE_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -27,5 +29,15 @@ void log_error(const struct error *error);
 
 /* As log_info(), or log_warning() where is_bad, with fields. */
 void log_event(bool is_bad, const struct log_fields *fields, const char *format, ...) PRINTF_LIKE(3, 4);
+
+enum { LOG_RECENT_MAX = 8, LOG_LINE_SIZE = 2 * ERROR_MESSAGE_MAX };
+
+struct log_record {
+	int64_t wall_ns;
+	char line[LOG_LINE_SIZE];
+};
+
+/* The last warnings and errors of this program, oldest first; how many. */
+size_t log_recent(struct log_record out[LOG_RECENT_MAX]);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "cli/answer_rejects.h"
 #include "cli/exposition.h"
 #include "fetch/logbook.h"
@@ -90,6 +91,31 @@ static json_t *overdue(const struct answer_source *source)
 	return overdue != NULL ? overdue : json_array();
 }
 
+/* What the daemon reads per second of late; JSON null without one. */
+static json_t *rates(const struct answer_source *source)
+{
+	if (source->metrics == NULL)
+		return json_null();
+	struct metrics_rates rates = metrics_rates(source->metrics);
+	return json_pack("{s:f, s:f, s:f}", "rows", rates.rows, "bytes", rates.bytes, "bytes_skipped",
+	                 rates.skipped);
+}
+
+/* The daemon's last warnings and errors, oldest first. */
+static json_t *last_errors(const struct answer_source *source)
+{
+	struct log_record records[LOG_RECENT_MAX];
+	size_t count = source->worker != NULL ? log_recent(records) : 0;
+	json_t *errors = json_array();
+	for (size_t i = 0; errors != NULL && i < count; i++) {
+		char time[CLOCK_TEXT_MAX];
+		clock_text(time, records[i].wall_ns);
+		json_array_append_new(errors,
+		                      json_pack("{s:s, s:s}", "time", time, "message", records[i].line));
+	}
+	return errors;
+}
+
 static json_t *status(const struct answer_source *source)
 {
 	json_t *datasets = json_array();
@@ -111,11 +137,12 @@ static json_t *status(const struct answer_source *source)
 	}
 	bool is_running = source->worker != NULL;
 	return array_of(json_pack(
-	    "{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
+	    "{s:b, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "running", is_running, "pid",
 	    is_running ? json_integer(getpid()) : json_null(), "data", source->config->data, "sink",
 	    source->config->sink == CONFIG_SINK_SQLITE ? "sqlite" : "mysql", "worker",
 	    is_running ? worker_status(source->worker) : json_null(), "datasets", datasets, "outbox",
-	    outbox(source), "fetches", fetches(source->config), "overdue", overdue(source), "state",
+	    outbox(source), "fetches", fetches(source->config), "overdue", overdue(source), "rates",
+	    rates(source), "errors", last_errors(source), "state",
 	    "used_bytes", (json_int_t)used, "file_bytes", (json_int_t)file));
 }
 

@@ -59,8 +59,9 @@ static enum result run(const struct options *options, int *exit_status, struct e
 
 const struct command cmd_history = {
     .name = "history",
-    .arguments = "[--json] [FILE|DATASET]",
+    .arguments = "[--json] [FILE|DATASET|DAY]",
     .summary = "every delivery, oldest first, with its counts and outcome",
+    .details = "  DAY   as 2026-01-31, in UTC like the times that are shown\n",
     .flags = OPTIONS_JSON,
     .max_arguments = 1,
     .run = run,

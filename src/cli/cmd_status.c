@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/query.h"
@@ -15,6 +16,16 @@ static long long number_of(const json_t *object, const char *key)
 	return (long long)json_integer_value(json_object_get(object, key));
 }
 
+static void print_rates(const json_t *rates)
+{
+	double bytes = json_number_value(json_object_get(rates, "bytes"));
+	if (bytes < 1)
+		return;
+	printf("rate      %.1f rows/s, %.3f MB/s over the last minute, of which %.0f %% needed no parsing\n",
+	       json_number_value(json_object_get(rates, "rows")), bytes / 1e6,
+	       100 * json_number_value(json_object_get(rates, "bytes_skipped")) / bytes);
+}
+
 static void print_worker(const json_t *status)
 {
 	const json_t *worker = json_object_get(status, "worker");
@@ -28,10 +39,32 @@ static void print_worker(const json_t *status)
 	if (json_is_object(progress))
 		printf("reading   '%s', %lld of %lld bytes\n", text_of(progress, "file", ""),
 		       number_of(progress, "position"), number_of(progress, "size"));
+	print_rates(json_object_get(status, "rates"));
 	if (json_is_string(json_object_get(worker, "trouble")))
 		printf("trouble   %s\n          since %s, %lld attempts, next at %s\n",
 		       text_of(worker, "trouble", ""), text_of(worker, "trouble_since", ""),
 		       number_of(worker, "attempts"), text_of(worker, "next_try", ""));
+}
+
+static void print_sink(const json_t *status)
+{
+	const json_t *worker = json_object_get(status, "worker");
+	bool is_in_trouble = strcmp(text_of(worker, "trouble_kind", ""), "sink") == 0;
+	printf("sink      %s", text_of(status, "sink", ""));
+	if (is_in_trouble)
+		printf(", not reached since %s", text_of(worker, "trouble_since", ""));
+	puts("");
+}
+
+/* The last of them: more are in the journal. */
+static void print_errors(const json_t *errors)
+{
+	enum { SHOWN = 3 };
+	size_t count = json_array_size(errors);
+	for (size_t i = count > SHOWN ? count - SHOWN : 0; i < count; i++) {
+		const json_t *error = json_array_get(errors, i);
+		printf("error     %s %s\n", text_of(error, "time", ""), text_of(error, "message", ""));
+	}
 }
 
 static void print_outbox(const json_t *outbox)
@@ -76,12 +109,14 @@ static void print_overdue(const json_t *overdue)
 static void print_status(const json_t *status)
 {
 	print_worker(status);
-	printf("data      %s\nsink      %s\n", text_of(status, "data", ""), text_of(status, "sink", ""));
+	printf("data      %s\n", text_of(status, "data", ""));
+	print_sink(status);
 	const json_t *state = json_object_get(status, "state");
 	printf("state     %.1f MB in use\n", (double)number_of(state, "used_bytes") / 1e6);
 	print_outbox(json_object_get(status, "outbox"));
 	print_fetches(json_object_get(status, "fetches"));
 	print_overdue(json_object_get(status, "overdue"));
+	print_errors(json_object_get(status, "errors"));
 	const json_t *datasets = json_object_get(status, "datasets");
 	if (json_array_size(datasets) == 0)
 		return;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "status/metrics.h"
 
 static const int64_t BACKOFF_FIRST_NS = 1000000000;
 static const int64_t BACKOFF_LAST_NS = 60 * INT64_C(1000000000);
@@ -101,8 +102,9 @@ bool trouble_describe(struct trouble *trouble, json_t *object)
 	clock_text(next, trouble->next_wall_ns);
 	const char *hint = trouble->error.hint[0] != '\0' ? trouble->error.hint : NULL;
 	json_t *fields =
-	    json_pack("{s:s?, s:s?, s:s?, s:s?, s:I}", "trouble", is_there ? trouble->error.message : NULL,
-	              "trouble_hint", is_there ? hint : NULL, "trouble_since", is_there ? since : NULL,
+	    json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?, s:I}", "trouble",
+	              is_there ? trouble->error.message : NULL, "trouble_kind",
+	              is_there ? metrics_kind(trouble->error.result) : NULL, "trouble_hint", is_there ? hint : NULL, "trouble_since", is_there ? since : NULL,
 	              "next_try", is_there ? next : NULL, "attempts", (json_int_t)trouble->attempts);
 	pthread_mutex_unlock(&trouble->mutex);
 	bool is_added = fields != NULL && json_object_update(object, fields) == 0;

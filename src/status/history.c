@@ -116,11 +116,20 @@ static json_t *describe(const struct state_delivery *delivery, const struct stat
 	return object;
 }
 
+/* "2026-01-31", as clock_text() begins. */
+static bool is_of_day(const struct state_delivery *delivery, const char *day)
+{
+	char text[CLOCK_TEXT_MAX];
+	enum { DAY_LENGTH = 10 };
+	clock_text(text, delivery->started_ns);
+	return strlen(day) == DAY_LENGTH && strncmp(text, day, DAY_LENGTH) == 0;
+}
+
 static bool is_wanted(const struct listing *listing, const struct state_dataset *dataset)
 {
 	const char *filter = listing->filter;
 	const char *path = listing->delivery->path;
-	return filter == NULL || strcmp(filter, path) == 0 || strcmp(filter, file_base_name(path)) == 0 ||
+	return filter == NULL || is_of_day(listing->delivery, filter) || strcmp(filter, path) == 0 || strcmp(filter, file_base_name(path)) == 0 ||
 	       (dataset != NULL && strcmp(filter, dataset->name) == 0);
 }
 

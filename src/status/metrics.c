@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "status/metrics.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+
+static const double RATE_SECONDS = 60;
 
 /* Upper bounds of the histogram of batch durations, in seconds. */
 static const double BUCKETS[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
@@ -50,6 +55,8 @@ struct metrics {
 	uint64_t errors[KIND_COUNT];
 	uint64_t buckets[BUCKET_COUNT + 1]; /* the last: above all bounds */
 	double batch_seconds;
+	struct metrics_rates rates; /* as of then */
+	int64_t rates_ns;
 };
 
 enum result metrics_open(struct metrics **out, struct error *error)
@@ -119,12 +126,41 @@ static void add_member(struct series *series, const struct metrics_member *membe
 	}
 }
 
+/* What is old counts less and less. */
+static void age_rates(struct metrics *metrics)
+{
+	int64_t now = clock_monotonic_ns();
+	double left = exp(-(double)(now - metrics->rates_ns) / 1e9 / RATE_SECONDS);
+	metrics->rates.rows *= left;
+	metrics->rates.bytes *= left;
+	metrics->rates.skipped *= left;
+	metrics->rates_ns = now;
+}
+
+static void add_to_rates(struct metrics *metrics, const struct metrics_member *member)
+{
+	age_rates(metrics);
+	metrics->rates.rows += (double)member->counts.rows / RATE_SECONDS;
+	metrics->rates.bytes += (double)member->bytes / RATE_SECONDS;
+	metrics->rates.skipped += (double)member->bytes_skipped / RATE_SECONDS;
+}
+
+struct metrics_rates metrics_rates(struct metrics *metrics)
+{
+	pthread_mutex_lock(&metrics->mutex);
+	age_rates(metrics);
+	struct metrics_rates rates = metrics->rates;
+	pthread_mutex_unlock(&metrics->mutex);
+	return rates;
+}
+
 void metrics_add_member(struct metrics *metrics, const struct metrics_member *member)
 {
 	pthread_mutex_lock(&metrics->mutex);
 	struct series *series = find_series(metrics, member->dataset != NULL ? member->dataset : "");
 	if (series != NULL)
 		add_member(series, member);
+	add_to_rates(metrics, member);
 	pthread_mutex_unlock(&metrics->mutex);
 }
 
@@ -137,6 +173,11 @@ void metrics_add_batch(struct metrics *metrics, double seconds)
 	metrics->buckets[bucket]++;
 	metrics->batch_seconds += seconds;
 	pthread_mutex_unlock(&metrics->mutex);
+}
+
+const char *metrics_kind(enum result kind)
+{
+	return (size_t)kind < KIND_COUNT ? KINDS[kind] : NULL;
 }
 
 void metrics_add_error(struct metrics *metrics, enum result kind)

@@ -31,8 +31,20 @@ struct metrics_member {
 /* Without memory for a dataset that is met for the first time nothing is counted. */
 void metrics_add_member(struct metrics *metrics, const struct metrics_member *member);
 
+/* What was read of late: averages over about a minute, of the members that ended. */
+struct metrics_rates {
+	double rows;    /* per second */
+	double bytes;
+	double skipped; /* of these bytes */
+};
+
+struct metrics_rates metrics_rates(struct metrics *metrics);
+
 /* A batch that was stored, from its intent to its confirmed COMMIT. */
 void metrics_add_batch(struct metrics *metrics, double seconds);
+
+/* What a failure is counted as: "sink", "space", "state" ...; NULL for what is none. */
+const char *metrics_kind(enum result kind);
 
 /* A failure, by its kind. */
 void metrics_add_error(struct metrics *metrics, enum result kind);

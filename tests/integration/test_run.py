@@ -233,6 +233,27 @@ class Asking(RunCase):
             [report] = parse_objects(self.rowsieve("history", "--json", subject).stdout)
             self.assertEqual(report["dataset"], "x")
 
+    def test_history_can_be_asked_for_one_day(self):
+        self.daemon()
+        self.wait_taken(self.deliver("x.csv", "a\n1\n2\n"))
+        [report] = self.history()
+        self.assertEqual(parse_objects(self.rowsieve("history", "--json", report["started"][:10]).stdout), [report])
+        self.assertEqual(self.rowsieve("history", "--json", "2001-01-31").stdout, "")
+
+    def test_status_tells_how_fast_it_goes_and_what_went_wrong(self):
+        daemon = self.daemon()
+        self.wait_taken(self.deliver("x.csv", "a\n" + "".join(f"{i}\n" for i in range(10000))))
+        self.wait_taken(self.deliver("x.csv", b"\0" * 100))
+        status = json.loads(self.rowsieve("status", "--json").stdout)
+        self.assertGreater(status["rates"]["rows"], 0)
+        self.assertIn("x.csv", status["errors"][-1]["message"])
+        shown = self.rowsieve("status").stdout
+        self.assertIn("rows/s", shown)
+        self.assertIn(status["errors"][-1]["message"], shown)
+        daemon.stop()
+        status = json.loads(self.rowsieve("status", "--json").stdout)
+        self.assertEqual((status["rates"], status["errors"]), (None, []))
+
     def test_history_for_people_names_the_file(self):
         self.daemon()
         self.wait_taken(self.deliver("x.csv", "a\n1\n2\n"))
