@@ -77,7 +77,7 @@ static struct dialect dialect_of(const struct config_dialect *config)
 	};
 }
 
-static enum result make_datasets(struct app *app, struct error *error)
+enum result app_make_datasets(struct app *app, struct error *error)
 {
 	static const enum batch_on_change on_change[] = {
 	    [CONFIG_ON_CHANGE_UPDATE] = BATCH_CHANGE_UPDATES,
@@ -139,7 +139,7 @@ enum result app_open(struct app *app, const struct config *config, struct error 
 	if (result == RESULT_OK)
 		result = app_become_owner(config->state, error);
 	if (result == RESULT_OK)
-		result = make_datasets(app, error);
+		result = app_make_datasets(app, error);
 	if (result == RESULT_OK)
 		result = app_open_stores(app, error);
 	if (result != RESULT_OK)
@@ -173,7 +173,7 @@ enum result app_open_state(struct app *app, const struct config *config, struct 
 	*app = (struct app){.config = config};
 	enum result result = app_become_owner(config->state, error);
 	if (result == RESULT_OK)
-		result = make_datasets(app, error);
+		result = app_make_datasets(app, error);
 	if (result == RESULT_OK)
 		result = open_state(app, true, error);
 	if (result != RESULT_OK && result != RESULT_END)

@@ -35,7 +35,8 @@ char *app_logbooks(const struct config *config);
 enum result app_open_state(struct app *app, const struct config *config, struct error *error) WARN_UNUSED;
 void app_close(struct app *app);
 
-/* The sink alone, for `check`. */
+/* The datasets alone, or the sink, for `check`. */
+enum result app_make_datasets(struct app *app, struct error *error) WARN_UNUSED;
 enum result app_make_sink(struct app *app, struct error *error) WARN_UNUSED;
 
 /* What is kept for the object store. */

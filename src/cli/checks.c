@@ -29,6 +29,13 @@ void checks_add(struct checks *checks, const char *name, enum result result, con
 		checks->worst = result;
 }
 
+void checks_take(struct checks *checks, json_t *line)
+{
+	if (!json_is_true(json_object_get(line, "ok")) && checks->worst == RESULT_OK)
+		checks->worst = RESULT_DISAGREES;
+	json_array_append_new(checks->lines, line);
+}
+
 /* History, expiry and the order of deliveries go by the wall clock. */
 static void check_clock(struct checks *checks, const struct config *config)
 {

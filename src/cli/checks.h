@@ -17,6 +17,9 @@ struct checks {
 void checks_add(struct checks *checks, const char *name, enum result result, const struct error *error,
                 const char *message);
 
+/* A line that somebody else has found. Takes the reference. */
+void checks_take(struct checks *checks, json_t *line);
+
 /* The machine: its clock, and what it allows a process. */
 void checks_machine(struct checks *checks, const struct config *config);
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/app.h"
 #include "cli/checks.h"
+#include "cli/checks_identity.h"
 #include "cli/checks_tables.h"
 #include "cli/command.h"
 #include "cli/query.h"
@@ -93,8 +94,8 @@ static void check_state(struct checks *checks, const struct config *config)
 	int fd;
 	enum result result = control_connect(config->socket_path, &fd, &error);
 	if (result == RESULT_OK) {
-		close(fd);
 		checks_add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
+		checks_identity_ask(checks, fd);
 		return;
 	}
 	struct app app = {0};
@@ -104,6 +105,8 @@ static void check_state(struct checks *checks, const struct config *config)
 		checks_add(checks, "state", RESULT_OK, NULL, "to be made");
 	else
 		checks_add(checks, "state", result, &error, "opens");
+	if (result == RESULT_OK)
+		checks_identity(checks, config, app.state);
 	app_close(&app);
 }
 

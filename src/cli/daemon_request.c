@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/answer.h"
+#include "cli/checks_identity.h"
 #include "cli/task.h"
 
 static void take_client_file(struct daemon *daemon, uint64_t client, const json_t *request, int fd)
@@ -52,6 +53,23 @@ json_t *daemon_request_answer(struct daemon *daemon, const json_t *request)
 	return lines;
 }
 
+/* What a reload would meet: the configuration as it is written now against what is stored. */
+static json_t *check(struct daemon *daemon)
+{
+	struct checks checks = {.lines = json_array()};
+	struct error error = {0};
+	struct config *config = NULL;
+	struct state *state = worker_lock_state(daemon->worker);
+	enum result result = config_load(&config, &daemon->options->config, &error);
+	if (result != RESULT_OK)
+		checks_add(&checks, "identity", result, &error, NULL);
+	else if (state != NULL)
+		checks_identity(&checks, config, state);
+	worker_unlock_state(daemon->worker);
+	config_free(config);
+	return checks.lines;
+}
+
 void daemon_request_take(void *context, uint64_t client, const json_t *request, int fd)
 {
 	struct daemon *daemon = context;
@@ -66,7 +84,8 @@ void daemon_request_take(void *context, uint64_t client, const json_t *request, 
 		take_task(daemon, client, request);
 		return;
 	}
-	json_t *lines = daemon_request_answer(daemon, request);
+	bool is_check = command != NULL && strcmp(command, "check") == 0;
+	json_t *lines = is_check ? check(daemon) : daemon_request_answer(daemon, request);
 	size_t index;
 	json_t *line;
 	json_array_foreach(lines, index, line) control_send(daemon->control, client, json_incref(line));

@@ -162,14 +162,15 @@ static enum result PRINTF_LIKE(3, 4)
 	return RESULT_DISAGREES;
 }
 
-/* Does the configuration still mean what the stored rows were stored under? */
-static enum result check_configuration(const struct dataset *dataset, const struct sink *sink,
-                                       struct error *error)
+enum result dataset_check_configuration(const struct dataset *dataset, const char *sink_kind,
+                                        struct error *error)
 {
 	const struct state_dataset *record = &dataset->record;
-	if (strcmp(record->sink_kind, sink->interface->kind) != 0) {
+	if (record->sink_kind[0] == '\0')
+		return RESULT_OK;
+	if (strcmp(record->sink_kind, sink_kind) != 0) {
 		disagree(error, dataset, "its rows are in %s, the configuration says %s", record->sink_kind,
-		         sink->interface->kind);
+		         sink_kind);
 		error_hint(error, "to load them there: rowsieve rebuild %s --refeed", record->name);
 		return RESULT_DISAGREES;
 	}
@@ -334,7 +335,7 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 		return RESULT_OK;
 	struct sink_presence presence;
 	struct error change = {0};
-	enum result agreed = check_configuration(dataset, sink, &change);
+	enum result agreed = dataset_check_configuration(dataset, sink->interface->kind, &change);
 	enum result result = sink->interface->inspect(sink, dataset->options.table, &presence, error);
 	if (result != RESULT_OK)
 		return result;

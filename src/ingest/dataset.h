@@ -35,7 +35,8 @@ struct dataset {
 	bool is_judged;
 	bool promotion_due; /* the pending record's COMMIT was confirmed; the next transaction promotes it */
 	char newest[STATE_WATERMARK_MAX + 1]; /* of the watermark's column, where record knows another one */
-	uint64_t updated_seq; /* last confirmed batch that changed the row of a key, where record lags behind */
+	uint64_t
+	    updated_seq; /* last confirmed batch that changed the row of a key, where record lags behind */
 	int64_t contacted_ns; /* when state and table were last seen to agree */
 	uint8_t row_key[ROW_KEY_SIZE];
 	struct id fingerprint;
@@ -51,6 +52,11 @@ void dataset_close(struct dataset *dataset); /* NULL is fine */
 
 /* Reads record and schema from the state again, and forgets the judgement. */
 enum result dataset_reload(struct dataset *dataset, struct state *state, struct error *error) WARN_UNUSED;
+
+/* Does the configuration still mean what the rows were stored under? RESULT_DISAGREES, with how many rows would look
+ * new and the command, when not. */
+enum result dataset_check_configuration(const struct dataset *dataset, const char *sink_kind,
+                                        struct error *error) WARN_UNUSED;
 
 /*
  * First contact (I6): state and table must agree about who feeds the table and about the last batch. A

@@ -23,6 +23,28 @@ class Checks(SqliteSink, Case):
         self.ingest(self.write("x.csv", "a\n1\n"))
         self.assertTrue(all(line["ok"] for line in self.check().values()))
 
+    def configured(self, type_of_a):
+        path = self.write("rowsieve.conf", f'dataset "x" {{\n\tcolumn "a" {{ type = "{type_of_a}" }}\n}}\n')
+        self.options = ["-c", str(path)]
+
+    def assert_stopped(self, line):
+        self.assert_failed(line, "2 rows look new", "rowsieve rebuild x")
+
+    def test_an_edit_that_makes_stored_rows_look_new_is_told_with_their_number(self):
+        self.configured("integer")
+        self.ingest(self.write("x.csv", "a\n1\n2\n"), dataset="x")
+        self.assertTrue(self.check()["identity"]["ok"])
+        self.configured("text")
+        self.assert_stopped(self.check(status=EXIT_DELIVERY)["identity"])
+
+    def test_the_running_daemon_tells_it_before_a_reload(self):
+        self.configured("integer")
+        self.ingest(self.write("x.csv", "a\n1\n2\n"), dataset="x")
+        self.daemon()
+        self.assertTrue(self.check()["identity"]["ok"])
+        self.configured("text")
+        self.assert_stopped(self.check(status=EXIT_DELIVERY)["identity"])
+
     def test_a_clock_that_was_set_back_is_noticed(self):
         self.ingest(self.write("x.csv", "a\n1\n"))
         tomorrow = time.time() + 86400
