@@ -101,9 +101,12 @@ static enum result move_to(const struct retire_file *file, const char *target, s
 	if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) != 0) {
 		enum result result = errno == EEXIST ? RESULT_END : RESULT_IO;
 		bool is_other_disk = errno == EXDEV;
+		bool is_denied = errno == EACCES || errno == EPERM;
 		error_set_errno(error, result, "'%s': cannot move to '%s'", file->path, target);
 		if (is_other_disk)
 			error_hint(error, "put both directories on one file system");
+		if (is_denied)
+			error_hint(error, "the directory that it is in must be writable: chmod g+w");
 		return result;
 	}
 	if (is_the_file(target, &file->identity))
