@@ -2,15 +2,19 @@
 #include "cli/checks.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/upkeep.h"
+#include "status/control.h"
 
 /* Descriptors of deliveries under way, their reject files, state, sink, store and clients, with room to spare. */
 enum { OPEN_FILES_MIN = 1024 };
@@ -34,6 +38,53 @@ void checks_take(struct checks *checks, json_t *line)
 	if (!json_is_true(json_object_get(line, "ok")) && checks->worst == RESULT_OK)
 		checks->worst = RESULT_DISAGREES;
 	json_array_append_new(checks->lines, line);
+}
+
+static void check_directory(struct checks *checks, const char *name, const char *path)
+{
+	struct error error = {0};
+	enum result result = RESULT_OK;
+	char message[ERROR_MESSAGE_MAX];
+	snprintf(message, sizeof message, "'%s'", path);
+	if (access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT) {
+		result = error_set_errno(&error, RESULT_STATE, "'%s'", path);
+		error_hint(&error, "make it readable and writable for the user rowsieve runs as");
+	} else if (access(path, F_OK) != 0) {
+		snprintf(message, sizeof message, "'%s' will be made", path);
+	}
+	checks_add(checks, name, result, &error, message);
+}
+
+static void check_space(struct checks *checks, const struct config *config)
+{
+	if (access(config->data, F_OK) != 0)
+		return;
+	struct error error = {0};
+	checks_add(checks, "space", upkeep_check_space(config, &error), &error,
+	           "more is free than keep.min_free wants");
+}
+
+void checks_directories(struct checks *checks, const struct config *config)
+{
+	check_directory(checks, "drop", config->drop);
+	check_directory(checks, "done", config->done);
+	check_directory(checks, "rejected", config->rejected);
+	check_space(checks, config);
+}
+
+void checks_ask(struct checks *checks, int fd, bool with_sinks)
+{
+	struct control_reader reader = {.fd = fd};
+	struct error error = {0};
+	json_t *line;
+	json_t *request = json_pack("{s:s, s:b}", "command", "check", "with_sinks", with_sinks);
+	enum result result = control_ask(fd, request, -1, &error);
+	json_decref(request);
+	while (result == RESULT_OK && (result = control_receive(&reader, &line, &error)) == RESULT_OK)
+		checks_take(checks, line);
+	control_reader_close(&reader);
+	if (result != RESULT_END)
+		checks_add(checks, "daemon", result, &error, NULL);
 }
 
 /* History, expiry and the order of deliveries go by the wall clock. */

@@ -3,7 +3,6 @@
 
 #include "cli/app.h"
 #include "ingest/dataset.h"
-#include "status/control.h"
 
 static void check_dataset(struct checks *checks, const struct app *app, struct state *state,
                           const struct dataset_options *options, bool *is_fine)
@@ -35,19 +34,4 @@ void checks_identity(struct checks *checks, const struct config *config, struct 
 	if (result == RESULT_OK && is_fine)
 		checks_add(checks, "identity", RESULT_OK, NULL, "no stored row looks new");
 	app_close(&app);
-}
-
-void checks_identity_ask(struct checks *checks, int fd)
-{
-	struct control_reader reader = {.fd = fd};
-	struct error error = {0};
-	json_t *line;
-	json_t *request = json_pack("{s:s}", "command", "check");
-	enum result result = control_ask(fd, request, -1, &error);
-	json_decref(request);
-	while (result == RESULT_OK && (result = control_receive(&reader, &line, &error)) == RESULT_OK)
-		checks_take(checks, line);
-	control_reader_close(&reader);
-	if (result != RESULT_END)
-		checks_add(checks, "identity", result, &error, NULL);
 }

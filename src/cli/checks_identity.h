@@ -9,7 +9,4 @@
  * and the command. */
 void checks_identity(struct checks *checks, const struct config *config, struct state *state);
 
-/* The same asked of the daemon, which holds the state. The descriptor is closed. */
-void checks_identity_ask(struct checks *checks, int fd);
-
 #endif

@@ -1,45 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "cli/app.h"
 #include "cli/checks.h"
 #include "cli/checks_identity.h"
 #include "cli/checks_tables.h"
 #include "cli/command.h"
 #include "cli/query.h"
-#include "cli/upkeep.h"
 #include "fetch/account.h"
 #include "fetch/endpoint.h"
 #include "fetch/handle.h"
 #include "status/control.h"
-
-static void check_directory(struct checks *checks, const char *name, const char *path)
-{
-	struct error error = {0};
-	enum result result = RESULT_OK;
-	char message[ERROR_MESSAGE_MAX];
-	snprintf(message, sizeof message, "'%s'", path);
-	if (access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT) {
-		result = error_set_errno(&error, RESULT_STATE, "'%s'", path);
-		error_hint(&error, "make it readable and writable for the user rowsieve runs as");
-	} else if (access(path, F_OK) != 0) {
-		snprintf(message, sizeof message, "'%s' will be made", path);
-	}
-	checks_add(checks, name, result, &error, message);
-}
-
-static void check_space(struct checks *checks, const struct config *config)
-{
-	if (access(config->data, F_OK) != 0)
-		return;
-	struct error error = {0};
-	checks_add(checks, "space", upkeep_check_space(config, &error), &error,
-	           "more is free than keep.min_free wants");
-}
 
 static void check_sink(struct checks *checks, const struct config *config)
 {
@@ -91,16 +65,8 @@ static void check_store(struct checks *checks, const struct config *config)
 static void check_state(struct checks *checks, const struct config *config)
 {
 	struct error error = {0};
-	int fd;
-	enum result result = control_connect(config->socket_path, &fd, &error);
-	if (result == RESULT_OK) {
-		checks_add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
-		checks_identity_ask(checks, fd);
-		return;
-	}
 	struct app app = {0};
-	if (result == RESULT_END)
-		result = app_open_state(&app, config, &error);
+	enum result result = app_open_state(&app, config, &error);
 	if (result == RESULT_END)
 		checks_add(checks, "state", RESULT_OK, NULL, "to be made");
 	else
@@ -108,6 +74,32 @@ static void check_state(struct checks *checks, const struct config *config)
 	if (result == RESULT_OK)
 		checks_identity(checks, config, app.state);
 	app_close(&app);
+}
+
+/* Somebody else's daemon: its passwords and keys are none of this user's. */
+static bool is_foreign(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	return geteuid() != 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       peer.uid != geteuid();
+}
+
+/* What the daemon sees counts, where one runs: it is its permissions that matter. true: sink and store too. */
+static bool ask_daemon(struct checks *checks, const struct config *config)
+{
+	struct error error = {0};
+	int fd;
+	if (control_connect(config->socket_path, &fd, &error) != RESULT_OK) {
+		checks_directories(checks, config);
+		checks_machine(checks, config);
+		check_state(checks, config);
+		return false;
+	}
+	bool with_sinks = is_foreign(fd);
+	checks_add(checks, "state", RESULT_OK, NULL, "held by the running daemon");
+	checks_ask(checks, fd, with_sinks);
+	return with_sinks;
 }
 
 /* Sources, endpoint and credentials; nobody is asked. */
@@ -163,14 +155,10 @@ static enum result run(const struct options *options, int *exit_status, struct e
 	         config->path != NULL ? config->path : "none, defaults", config->path != NULL ? "'" : "",
 	         config->dataset_count);
 	checks_add(&checks, "config", RESULT_OK, NULL, message);
-	check_directory(&checks, "drop", config->drop);
-	check_directory(&checks, "done", config->done);
-	check_directory(&checks, "rejected", config->rejected);
-	check_space(&checks, config);
-	checks_machine(&checks, config);
-	check_state(&checks, config);
-	check_sink(&checks, config);
-	check_store(&checks, config);
+	if (!ask_daemon(&checks, config)) {
+		check_sink(&checks, config);
+		check_store(&checks, config);
+	}
 	check_fetches(&checks, config);
 	if (options->json)
 		query_print_json(checks.lines);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/daemon_request.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,19 +54,42 @@ json_t *daemon_request_answer(struct daemon *daemon, const json_t *request)
 	return lines;
 }
 
-/* What a reload would meet: the configuration as it is written now against what is stored. */
-static json_t *check(struct daemon *daemon)
+/* How sink and store have been of late. */
+static void check_sinks(struct daemon *daemon, struct checks *checks)
+{
+	struct error error = {.result = RESULT_UNREACHABLE};
+	json_t *status = worker_status(daemon->worker);
+	const char *kind = json_string_value(json_object_get(status, "trouble_kind"));
+	const char *trouble = json_string_value(json_object_get(status, "trouble"));
+	bool is_away = kind != NULL && trouble != NULL && strcmp(kind, "sink") == 0;
+	snprintf(error.message, sizeof error.message, "%s", is_away ? trouble : "");
+	checks_add(checks, "sink", is_away ? RESULT_UNREACHABLE : RESULT_OK, &error,
+	           "the daemon knows of no trouble");
+	json_decref(status);
+	is_away = daemon->uploader != NULL && uploader_trouble(daemon->uploader, error.message);
+	checks_add(checks, "store", is_away ? RESULT_UNREACHABLE : RESULT_OK, &error,
+	           "the daemon knows of no trouble");
+}
+
+/* What a reload would meet: the configuration as it is written now against machine and state. */
+static json_t *check(struct daemon *daemon, bool with_sinks)
 {
 	struct checks checks = {.lines = json_array()};
 	struct error error = {0};
 	struct config *config = NULL;
-	struct state *state = worker_lock_state(daemon->worker);
 	enum result result = config_load(&config, &daemon->options->config, &error);
-	if (result != RESULT_OK)
-		checks_add(&checks, "identity", result, &error, NULL);
-	else if (state != NULL)
+	if (result != RESULT_OK) {
+		checks_add(&checks, "config", result, &error, NULL);
+		return checks.lines;
+	}
+	checks_directories(&checks, config);
+	checks_machine(&checks, config);
+	struct state *state = worker_lock_state(daemon->worker);
+	if (state != NULL)
 		checks_identity(&checks, config, state);
 	worker_unlock_state(daemon->worker);
+	if (with_sinks)
+		check_sinks(daemon, &checks);
 	config_free(config);
 	return checks.lines;
 }
@@ -85,7 +109,8 @@ void daemon_request_take(void *context, uint64_t client, const json_t *request, 
 		return;
 	}
 	bool is_check = command != NULL && strcmp(command, "check") == 0;
-	json_t *lines = is_check ? check(daemon) : daemon_request_answer(daemon, request);
+	bool with_sinks = json_is_true(json_object_get(request, "with_sinks"));
+	json_t *lines = is_check ? check(daemon, with_sinks) : daemon_request_answer(daemon, request);
 	size_t index;
 	json_t *line;
 	json_array_foreach(lines, index, line) control_send(daemon->control, client, json_incref(line));
