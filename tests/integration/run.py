@@ -35,6 +35,10 @@ class TapResult(unittest.TestResult):
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self.skip_reason = reason
+        if not isinstance(test, unittest.TestCase):
+            # A whole class or module: no startTest() or stopTest() surrounds it.
+            self.complaints = []
+            self._print(str(test))
 
     def addFailure(self, test, err):
         super().addFailure(test, err)

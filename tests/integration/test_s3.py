@@ -15,12 +15,12 @@ import unittest
 from rowsieve_test import DEEP, EXIT_CONFIG, PROGRAM, Case, SqliteSink, csv_text, need_tool, parse_objects
 from s3_store import Swift, Way, s3_options
 from swift_s3 import ACCESS_KEY, SECRET_KEY
-from test_store import HEADER, StoreChecks, SwiftStore
+from test_store import HEADER, StoreChecks, S3Store
 
 MODULE = pathlib.Path(PROGRAM).parent / "rowsieve-store-libs3.so"
 
 
-class S3Case(StoreChecks, SwiftStore, SqliteSink, Case):
+class S3Case(StoreChecks, S3Store, SqliteSink, Case):
     def small(self, name="small.csv", count=10):
         return self.write(name, csv_text(HEADER, [(n, f"text {n}", "2026-01-01") for n in range(count)]))
 
@@ -123,7 +123,7 @@ class LargeFiles(S3Case):
     def test_a_kill_in_the_middle_costs_a_part(self):
         self.options += ["-o", "s3.rows=false"]
         path = self.large()
-        way = Way(self.swift.port, None)
+        way = Way(self.shared_server.port, None)
         self.addCleanup(way.close)
         through = s3_options(way.port, self.bucket, prefix="base/test")
         self.ingest(path, dataset="k", options=["-o", "s3.endpoint=http://127.0.0.1:1"])
@@ -146,6 +146,62 @@ class LargeFiles(S3Case):
         self.assertEqual(self.stored_digest(key), (expected, path.stat().st_size))
         self.assertEqual(self.s3.uploads(self.bucket), [])
         self.assert_spool_is_empty()
+
+
+class NamesAndAddresses(S3Case):
+    """Every character that a name may hold, in every request that is signed, with both ways to address a bucket."""
+
+    PREFIXES = ("..a/-/_.-/0", "A-Z_a.z/" + "x" * 200)
+    ODD = "f & = + % ? # ~ ' %20 \u00e9\U0001d11e.csv"
+
+    def endpoints(self):
+        port = self.shared_server.port
+        return (f"http://127.0.0.1:{port}", f"http://s3.localhost:{port}")
+
+    def start_afresh(self, endpoint, prefix):
+        self.prefix = prefix
+        self.data = self.directory / f"data{len(list(self.directory.iterdir()))}"
+        self.options = s3_options(None, self.bucket, endpoint=endpoint, prefix=prefix)
+
+    def stored(self):
+        return {key.removeprefix(f"{self.prefix}/"): size for key, size in self.s3.list(self.bucket, f"{self.prefix}/").items()}
+
+    def test_small_objects(self):
+        """PUT, HEAD, GET, LIST."""
+        for number, (endpoint, prefix) in enumerate((e, f"{p}{n}") for n, e in enumerate(self.endpoints()) for p in self.PREFIXES):
+            with self.subTest(endpoint=endpoint, prefix=prefix):
+                self.start_afresh(endpoint, prefix)
+                self.ingest(self.small(self.ODD, 20 + number), self.small("empty.csv", 0), dataset="k")
+                self.assert_spool_is_empty()
+                raw = [size for name, size in self.stored().items() if "/raw/" in name]
+                self.assertEqual(sorted(raw), sorted((self.directory / name).stat().st_size for name in (self.ODD, "empty.csv")))
+                self.rowsieve("verify", "--store", "k")
+                shutil.rmtree(self.data)
+                self.rowsieve("restore", "k")
+                self.assertEqual(self.table_size("k"), 20 + number)
+
+    def test_objects_in_parts(self):
+        """The list of uploads, POST to begin and to complete, PUT of a part by its number and upload."""
+        line = b"x" * 65535 + b"\n"
+        path = self.write("large.csv", b"text\n" + line * 1050)
+        for endpoint in self.endpoints():
+            with self.subTest(endpoint=endpoint):
+                self.start_afresh(endpoint, self.PREFIXES[0])
+                self.options += ["-o", "s3.rows=false"]
+                self.ingest(path, dataset=f"d{len(self.stored())}")
+                self.assert_spool_is_empty()
+                self.assertIn(path.stat().st_size, self.stored().values())
+
+    def test_lists_of_several_pages(self):
+        """What the store gives as the next page's beginning comes back to it as it was."""
+        self.start_afresh(self.endpoints()[1], self.PREFIXES[0])
+        self.ingest(self.small(), dataset="k")
+        kept = len(self.stored())
+        for number in range(1001):
+            self.s3.put(self.bucket, f"{self.prefix}/k/raw/2026/01/01/{number:04}+=&.csv", b"")
+        done = self.rowsieve("verify", "--json", "--store", "k")
+        self.assertEqual(parse_objects(done.stdout)[1]["unnamed"], 1001)
+        self.assertEqual(len(self.stored()), kept + 1001)
 
 
 class Metadata(http.server.BaseHTTPRequestHandler):
@@ -368,7 +424,7 @@ class VersionTwo(S3Case):
         self.assertIn("secret key", self.store_check(status=EXIT_CONFIG)["message"])
 
     def test_https_is_refused(self):
-        line = self.store_check("-o", f"s3.endpoint=https://127.0.0.1:{self.swift.port}", status=EXIT_CONFIG)
+        line = self.store_check("-o", f"s3.endpoint=https://127.0.0.1:{self.shared_server.port}", status=EXIT_CONFIG)
         self.assertIn("http endpoints only", line["message"])
         self.assertIn("certificates", line["message"])
 

@@ -31,30 +31,36 @@ class LocalStore:
         return {str(path.relative_to(backup)): path.read_bytes() for path in backup.rglob("*") if path.is_file()}
 
 
-class SwiftStore:
-    """Mixin for a Case: one Swift for the whole run, a bucket for each test."""
+class S3Store:
+    """Mixin for a Case: one server for the whole run, a bucket for each test."""
 
-    swift = None
+    server_type = Swift
+    servers = {}
     buckets = 0
+
+    @classmethod
+    def need_server(cls):
+        need_tool("Swift", swift_installed())
+        if not keeps_attributes():
+            raise unittest.SkipTest("no extended attributes below TMPDIR, which Swift needs")
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        need_tool("Swift", swift_installed())
-        if not keeps_attributes():
-            raise unittest.SkipTest("no extended attributes below TMPDIR, which Swift needs")
-        if SwiftStore.swift is None:
-            SwiftStore.swift = Swift()
-            atexit.register(SwiftStore.swift.close)
-            SwiftStore.swift.start()
+        cls.need_server()
+        if cls.server_type not in S3Store.servers:
+            server = S3Store.servers[cls.server_type] = cls.server_type()
+            atexit.register(server.close)
+            server.start()
+        cls.shared_server = S3Store.servers[cls.server_type]
 
     def setUp(self):
         super().setUp()
-        SwiftStore.buckets += 1
-        self.bucket = f"bucket{SwiftStore.buckets}"
-        self.s3 = self.swift.client()
+        S3Store.buckets += 1
+        self.bucket = f"bucket{S3Store.buckets}"
+        self.s3 = self.shared_server.client()
         self.s3.create_bucket(self.bucket)
-        self.options += s3_options(self.swift.port, self.bucket, prefix="base/test")
+        self.options += s3_options(self.shared_server.port, self.bucket, prefix="base/test")
         old = dict(os.environ)
         self.addCleanup(lambda: (os.environ.clear(), os.environ.update(old)))
         os.environ.update(keys_in_environment({"HOME": str(self.directory)}))
@@ -158,18 +164,18 @@ class ExactLocalStoreWithRaw(ExactStoreTests, LocalStore, SqliteSink, Case):
         self.options += ["-o", "backup.raw=true"]
 
 
-class ExactSwift(ExactStoreTests, SwiftStore, SqliteSink, Case):
+class ExactSwift(ExactStoreTests, S3Store, SqliteSink, Case):
     keeps_raw = True
 
 
-class ExactSwiftVirtual(ExactStoreTests, SwiftStore, SqliteSink, Case):
+class ExactSwiftVirtual(ExactStoreTests, S3Store, SqliteSink, Case):
     """The bucket as a part of the host's name, which Swift takes below its own."""
 
     keeps_raw = True
 
     def setUp(self):
         super().setUp()
-        self.options += ["-o", f"s3.endpoint=http://s3.localhost:{self.swift.port}"]
+        self.options += ["-o", f"s3.endpoint=http://s3.localhost:{self.shared_server.port}"]
 
 
 class StoreCommandTests(StoreChecks):
@@ -249,7 +255,7 @@ class LocalStoreCommands(StoreCommandTests, LocalStore, SqliteSink, Case):
         (self.directory / "backup").rename(self.data / "backup")
 
 
-class SwiftStoreCommands(StoreCommandTests, SwiftStore, SqliteSink, Case):
+class SwiftStoreCommands(StoreCommandTests, S3Store, SqliteSink, Case):
     def remove(self, name):
         self.s3.delete(self.bucket, f"base/test/{name}")
 
@@ -260,7 +266,7 @@ class SwiftStoreCommands(StoreCommandTests, SwiftStore, SqliteSink, Case):
         shutil.rmtree(self.data)
 
 
-class TroubledStore(StoreChecks, SwiftStore, SqliteSink, Case):
+class TroubledStore(StoreChecks, S3Store, SqliteSink, Case):
     """Deliveries through a store that is killed, cut off, slow, busy and full at random."""
 
     DELIVERIES = 10000 if DEEP else 500
@@ -268,7 +274,7 @@ class TroubledStore(StoreChecks, SwiftStore, SqliteSink, Case):
     def setUp(self):
         super().setUp()
         self.random = random.Random(20260505)
-        self.server = Swift().start()
+        self.server = self.server_type().start()
         self.addCleanup(self.server.close)
         self.s3 = self.server.client()
         self.s3.create_bucket(self.bucket)
