@@ -53,7 +53,7 @@ static enum result store_values(struct config *config, cfg_t *tree, struct error
 		if (key->size == 0)
 			continue;
 		bool is_root = strcmp(key->section, KEYS_ROOT) == 0;
-		const char *text = cfg_getstr(is_root ? tree : cfg_getsec(tree, key->section), key->name);
+		const char *text = reader_string(is_root ? tree : cfg_getsec(tree, key->section), key->name);
 		enum result result = text != NULL ? keys_store(key, text, config, error) : RESULT_OK;
 		if (result != RESULT_OK)
 			return result;

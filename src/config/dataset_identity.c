@@ -27,6 +27,43 @@ static enum result read_names(const char *const **out, size_t *count, const stru
 	return RESULT_OK;
 }
 
+static bool is_declared(const struct schema_spec *spec, const char *text)
+{
+	char name[SCHEMA_NAME_MAX + 1], declared[SCHEMA_NAME_MAX + 1];
+	identity_name(name, spec, text);
+	for (size_t i = 0; i < spec->count; i++)
+		if (schema_declared_name(declared, &spec->columns[i]) && schema_same_name(declared, name))
+			return true;
+	return false;
+}
+
+static enum result declare(struct schema_spec *spec, const char *text)
+{
+	if (is_declared(spec, text))
+		return RESULT_OK;
+	struct schema_declared *columns =
+	    reallocarray((void *)spec->columns, spec->count + 1, sizeof *columns);
+	if (columns == NULL)
+		return RESULT_NO_MEMORY;
+	columns[spec->count++] = (struct schema_declared){.source = text};
+	spec->columns = columns;
+	return RESULT_OK;
+}
+
+/* Key and watermark are compared in the table, so that they are in it whatever columns says. */
+static enum result declare_compared(struct config_dataset *dataset)
+{
+	struct schema_spec *spec = &dataset->schema;
+	enum result result = RESULT_OK;
+	if (!spec->only_declared || !dataset->dialect.has_header)
+		return RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && i < spec->key_count; i++)
+		result = declare(spec, spec->key[i]);
+	if (result == RESULT_OK && spec->watermark != NULL)
+		result = declare(spec, spec->watermark);
+	return result;
+}
+
 static const char *shared_column(const struct schema_spec *spec)
 {
 	for (size_t i = 0; i < spec->key_count; i++) {
@@ -50,7 +87,7 @@ enum result dataset_identity_read(struct config_dataset *dataset, cfg_t *section
 		return result;
 	dataset->on_change = (enum config_on_change)keys_word(keys_find("dataset", "on_change"),
 	                                                      cfg_getstr(section, "on_change"));
-	spec->watermark = cfg_getstr(section, "watermark");
+	spec->watermark = reader_string(section, "watermark");
 	char name[SCHEMA_NAME_MAX + 1];
 	if (spec->watermark != NULL && !identity_name(name, spec, spec->watermark))
 		return reader_fault(section, error, "watermark has '%s', which is no column's name",
@@ -62,7 +99,7 @@ enum result dataset_identity_read(struct config_dataset *dataset, cfg_t *section
 	const char *shared = shared_column(spec);
 	if (shared != NULL)
 		return reader_fault(section, error, "'%s' is in key and in ignore_in_identity", shared);
-	return RESULT_OK;
+	return declare_compared(dataset);
 }
 
 void dataset_identity_free(struct config_dataset *dataset)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/dataset_rules.h"
 
+#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,11 +94,27 @@ static enum result check_marks(const struct config_dataset *dataset, const cfg_t
 	return RESULT_OK;
 }
 
+static enum result check_encoding(const struct config_dataset *dataset, const cfg_t *section,
+                                  struct error *error)
+{
+	const char *encoding = dataset->dialect.encoding;
+	iconv_t converter = encoding != NULL ? iconv_open("UTF-8", encoding) : NULL;
+	if (converter == (iconv_t)-1)
+		return reader_fault(section, error,
+		                    "dataset '%s': encoding '%s' is unknown (iconv -l lists them)",
+		                    dataset->name, encoding);
+	if (converter != NULL)
+		iconv_close(converter);
+	return RESULT_OK;
+}
+
 enum result dataset_rules_read(struct config_dataset *dataset, cfg_t *section, struct error *error)
 {
 	read_dialect(&dataset->dialect, section);
 	enum result result = read_values(&dataset->schema, section);
-	return result == RESULT_OK ? check_marks(dataset, section, error) : result;
+	if (result == RESULT_OK)
+		result = check_marks(dataset, section, error);
+	return result == RESULT_OK ? check_encoding(dataset, section, error) : result;
 }
 
 void dataset_rules_free(struct config_dataset *dataset)

@@ -51,7 +51,7 @@ static enum result check_formats(const struct schema_declared *column, const cfg
 
 static enum result read_zone(struct schema_declared *column, cfg_t *section, struct error *error)
 {
-	column->zone_name = cfg_getstr(section, "zone");
+	column->zone_name = reader_string(section, "zone");
 	if (column->zone_name == NULL)
 		return RESULT_OK;
 	if (!column->has_type || column->type.kind != TYPE_DATETIME)

@@ -11,8 +11,8 @@ static enum result read_fetch(struct config_fetch *fetch, cfg_t *section, struct
 {
 	uint64_t every = 0;
 	fetch->name = cfg_title(section);
-	fetch->source = cfg_getstr(section, "source");
-	fetch->file = cfg_getstr(section, "file");
+	fetch->source = reader_string(section, "source");
+	fetch->file = reader_string(section, "file");
 	if (fetch->name[0] == '\0' || strchr(fetch->name, '/') != NULL)
 		return reader_fault(section, error, "fetch '%s' must have a name without '/'", fetch->name);
 	if (fetch->source == NULL)

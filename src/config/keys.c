@@ -189,7 +189,8 @@ const struct key keys_table[] = {
     {"dataset", "thousands", KEY_MARK, "what stands between groups of digits", .initial = "",
      .words = no_words, .size = 0},
     {"dataset", "decimal", KEY_WORD, "the decimal point", .initial = ".", .words = decimal_words, .size = 0},
-    {"dataset", "columns", KEY_WORD, "which columns go to the table", .initial = "all",
+    {"dataset", "columns", KEY_WORD,
+     "which columns go to the table; those of key and watermark do in any case", .initial = "all",
      .words = columns_words, .size = 0},
     {"dataset", "where", KEY_WHERE,
      "which rows are wanted: COLUMN = VALUE (!= < <= > >=), COLUMN [not] in (VALUE, ...), COLUMN is [not] "
@@ -381,6 +382,7 @@ enum result keys_check(const struct key *key, const char *text, struct error *er
 	struct type type;
 	switch (key->kind) {
 	case KEY_STRING:
+		return text[0] != '\0' || key->initial == NULL ? RESULT_OK : refuse(key, text, error);
 	case KEY_STRINGS:
 		return text[0] != '\0' ? RESULT_OK : refuse(key, text, error);
 	case KEY_TEXT:

@@ -12,7 +12,7 @@
  * keeps it, and what the manual says about it.
  */
 enum key_kind {
-	KEY_STRING,
+	KEY_STRING,  /* empty is unset, except where there is a default */
 	KEY_STRINGS, /* a list */
 	KEY_TEXT,    /* a string that may be empty */
 	KEY_TEXTS,   /* a list of them */

@@ -266,6 +266,12 @@ enum result reader_read(cfg_t **out, const char *path, const char *const *overri
 	return RESULT_OK;
 }
 
+const char *reader_string(cfg_t *section, const char *name)
+{
+	const char *text = cfg_getstr(section, name);
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 enum result reader_fault(const cfg_t *section, struct error *error, const char *format, ...)
 {
 	char text[ERROR_MESSAGE_MAX];

@@ -16,6 +16,9 @@
 enum result reader_read(cfg_t **out, const char *path, const char *const *overrides, size_t count,
                         struct error *error) WARN_UNUSED;
 
+/* The text of a key that has no default; NULL where it is unset or empty. */
+const char *reader_string(cfg_t *section, const char *name);
+
 /* RESULT_CONFIG about a section: says where it ends in which file, or which override touched it last. */
 enum result reader_fault(const cfg_t *section, struct error *error, const char *format, ...)
     PRINTF_LIKE(3, 4);

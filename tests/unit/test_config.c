@@ -249,6 +249,44 @@ Test(config, everything_can_be_said_in_one_file)
 	cr_assert(config->datasets[1].schema.count == 0);
 }
 
+Test(config, an_empty_string_is_no_value)
+{
+	expect_loaded("metrics = \"\"\n"
+	              "mysql { host = \"\"  socket = \"\"  password_file = \"\" }\n"
+	              "s3 { endpoint = \"\"  bucket = \"\" }\n"
+	              "dataset \"d\" { watermark = \"\"  column \"Date\" { zone = \"\" } }\n"
+	              "fetch \"f\" { source = \"kaggle:o/s\"  file = \"\" }\n");
+	cr_assert_null(config->metrics);
+	cr_assert_null(config->mysql.host);
+	cr_assert_null(config->mysql.socket);
+	cr_assert_null(config->mysql.password_file);
+	cr_assert_null(config->s3.endpoint);
+	cr_assert_null(config->datasets[0].schema.watermark);
+	cr_assert_null(config->datasets[0].schema.columns[0].zone_name);
+	cr_assert_null(config->fetches[0].file);
+	expect_fault("fetch \"f\" { source = \"\" }\n", 1, "has no source");
+	expect_overridden("dataset \"d\" { watermark = \"Date\" }\n", "dataset.d.watermark=");
+	cr_assert_null(config->datasets[0].schema.watermark);
+}
+
+Test(config, key_and_watermark_count_as_declared)
+{
+	expect_loaded("dataset \"d\" { columns = \"declared\"  key = { \"index\", \"Card Type\" }  watermark "
+	              "= \"Date\"\n"
+	              "  column \"Card Type\" { as = \"kind\" } }\n");
+	const struct schema_spec *spec = &config->datasets[0].schema;
+	cr_assert(spec->count == 3);
+	cr_assert_str_eq(spec->columns[1].source, "index");
+	cr_assert_str_eq(spec->columns[2].source, "Date");
+	expect_loaded("dataset \"d\" { key = { \"index\" }  column \"Card Type\" { } }\n");
+	cr_assert(config->datasets[0].schema.count == 1);
+}
+
+Test(config, an_unknown_encoding_is_an_error)
+{
+	expect_fault("dataset \"d\" {\n encoding = \"klingon\" }\n", 2, "encoding 'klingon' is unknown");
+}
+
 Test(config, how_files_are_written_has_defaults)
 {
 	expect_loaded("dataset \"plain\" { }\n");
