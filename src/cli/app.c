@@ -123,8 +123,7 @@ enum result app_make_sink(struct app *app, struct error *error)
 	return mysql_sink_open(&app->sink, &options, error);
 }
 
-/* Without a bucket everything would go to backup.dir, which cannot be what was meant. */
-static enum result check_store(const struct config *config, struct error *error)
+enum result app_check_store(const struct config *config, struct error *error)
 {
 	if (config->s3.bucket == NULL &&
 	    (config->s3.endpoint != NULL || config->s3.prefix != NULL || config->s3.profile != NULL))
@@ -135,7 +134,7 @@ static enum result check_store(const struct config *config, struct error *error)
 enum result app_open(struct app *app, const struct config *config, struct error *error)
 {
 	*app = (struct app){.config = config};
-	enum result result = check_store(config, error);
+	enum result result = app_check_store(config, error);
 	if (result == RESULT_OK)
 		result = app_become_owner(config->state, error);
 	if (result == RESULT_OK)

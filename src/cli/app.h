@@ -42,6 +42,9 @@ enum result app_make_sink(struct app *app, struct error *error) WARN_UNUSED;
 /* What is kept for the object store. */
 struct spool_options app_spool_options(const struct config *config);
 
+/* RESULT_CONFIG: s3 without a bucket. Everything would go to backup.dir, which cannot be what was meant. */
+enum result app_check_store(const struct config *config, struct error *error) WARN_UNUSED;
+
 /* The object store, not yet asked anything; `stop` breaks off what it does. */
 enum result app_make_store(const struct config *config, const atomic_bool *stop, struct store **out,
                            struct error *error) WARN_UNUSED;

@@ -50,7 +50,9 @@ static void check_store(struct checks *checks, const struct config *config)
 	struct error error = {0};
 	if (app_spool_options(config).directory == NULL)
 		return;
-	enum result result = app_make_store(config, &never, &store, &error);
+	enum result result = app_check_store(config, &error);
+	if (result == RESULT_OK)
+		result = app_make_store(config, &never, &store, &error);
 	if (result == RESULT_OK) {
 		result = store->interface->list(store, "rowsieve-check/", ignore_object, NULL, &error);
 		store->interface->close(store);

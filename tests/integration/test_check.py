@@ -5,7 +5,7 @@ import os
 import resource
 import time
 
-from rowsieve_test import EXIT_DELIVERY, EXIT_OK, Case, SqliteSink, parse_objects
+from rowsieve_test import EXIT_CONFIG, EXIT_DELIVERY, EXIT_OK, Case, SqliteSink, parse_objects
 
 
 class Checks(SqliteSink, Case):
@@ -56,3 +56,9 @@ class Checks(SqliteSink, Case):
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         self.assert_failed(self.check(status=EXIT_DELIVERY)["limits"], "200 files", "ulimit -n")
+
+    def test_a_store_without_a_bucket_is_noticed(self):
+        self.options += ["-o", "s3.endpoint=https://s3.example.org"]
+        store = self.check(status=EXIT_CONFIG)["store"]
+        self.assertFalse(store["ok"])
+        self.assertIn("s3.bucket", store["message"])
