@@ -13,12 +13,13 @@ static const struct command *const COMMANDS[] = {
 
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
-static const char COMMON_OPTIONS[] = "  -c CONF                the configuration file (else "
-				     "$ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
-				     "  --data DIR             where drop/, done/, rejected/, state/ and "
-				     "rows.db are (default ./rowsieve-data)\n"
-				     "  -o SECTION.KEY=VALUE   sets one key of the configuration\n"
-				     "  --help, --version\n";
+static const char COMMON_OPTIONS[] =
+    "  -c CONF                the configuration file (else "
+    "$ROWSIEVE_CONFIG, else /etc/rowsieve/rowsieve.conf)\n"
+    "  --data DIR             where drop/, done/, rejected/, backup/, state/, "
+    "rows.db are (default ./rowsieve-data)\n"
+    "  -o SECTION.KEY=VALUE   sets one key of the configuration\n"
+    "  --help, --version\n";
 
 static void print_help(void)
 {
@@ -31,7 +32,8 @@ static void print_help(void)
 
 static void print_command_help(const struct command *command)
 {
-	printf("usage: rowsieve %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+	printf("usage: rowsieve %s%s%s\n\n%s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+	       command->arguments, command->summary);
 	if (command->details != NULL)
 		printf("\n%s", command->details);
 	printf("\nevery command:\n%s", COMMON_OPTIONS);

@@ -126,5 +126,7 @@ const char *file_base_name(const char *path)
 char *file_join(const char *directory, const char *name)
 {
 	char *path;
-	return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+	size_t length = strlen(directory);
+	const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
+	return asprintf(&path, "%s%s%s", directory, slash, name) < 0 ? NULL : path;
 }

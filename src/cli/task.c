@@ -17,6 +17,7 @@
 struct subject {
 	struct dataset_options options;
 	struct state_dataset record; /* id 0: the state does not know it */
+	bool is_known;               /* to the configuration or to the state */
 };
 
 static enum result read_record(const struct task *task, const char *name, struct state_dataset *record,
@@ -34,6 +35,11 @@ static enum result read_record(const struct task *task, const char *name, struct
 	return result;
 }
 
+static enum result no_dataset(const char *name, struct error *error)
+{
+	return error_set(error, RESULT_CONFIG, "there is no dataset '%s'", name);
+}
+
 /* A configured dataset, one that the state knows, or where files make datasets of their own, a new one. */
 static enum result find_subject(const struct task *task, const char *name, struct subject *subject,
                                 struct error *error)
@@ -45,6 +51,7 @@ static enum result find_subject(const struct task *task, const char *name, struc
 	enum result result = read_record(task, name, &subject->record, error);
 	if (result != RESULT_OK)
 		return result;
+	subject->is_known = configured != NULL || subject->record.id != 0;
 	if (configured != NULL)
 		subject->options = *configured;
 	else if (subject->record.id != 0)
@@ -53,7 +60,7 @@ static enum result find_subject(const struct task *task, const char *name, struc
 	else if (rules.create_unmatched)
 		subject->options = (struct dataset_options){.name = name, .table = name};
 	else
-		return error_set(error, RESULT_CONFIG, "there is no dataset '%s'", name);
+		return no_dataset(name, error);
 	return RESULT_OK;
 }
 
@@ -196,6 +203,8 @@ static enum result verify(const struct task *task, const json_t *request, int *e
 	result = rebuild_verify(&options, &report, error);
 	if (result != RESULT_OK)
 		return result;
+	if (!subject.is_known && report.agrees)
+		return no_dataset(subject.options.name, error);
 	*exit_status = report.agrees ? 0 : 1;
 	task->line(task->context,
 	           json_pack("{s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "dataset",
@@ -232,6 +241,8 @@ static enum result forget(const struct task *task, const json_t *request, int *e
 		task->release(task->context, what);
 	} else {
 		result = find_subject(task, what, &subject, error);
+		if (result == RESULT_OK && !subject.is_known)
+			result = no_dataset(what, error);
 		if (result == RESULT_OK)
 			result = forget_dataset(task->app->state, subject.record.id, &report, error);
 		if (result == RESULT_OK)

@@ -172,6 +172,13 @@ class RebuildTests(LedgerChecks):
         self.assert_one_line(done.stderr, "'nothing'")
         self.assertEqual(self.rowsieve("verify", "nothing", status=EXIT_CONFIG).stdout, "")
 
+    def test_a_name_that_was_mistyped_does_not_agree(self):
+        self.ingest(self.write("first.csv", FILE), dataset="t")
+        for command in "verify", "forget", "rebuild":
+            done = self.rowsieve(command, "tt", status=EXIT_CONFIG)
+            self.assertEqual(done.stdout, "")
+            self.assert_one_line(done.stderr, "'tt'")
+
     def test_a_killed_rebuild_is_run_again(self):
         """At many moments: what was before still holds, or the dataset is stopped until the next rebuild."""
         many = self.write("many.csv", csv_text(COLUMNS, [(n, "2015-05-05", n, "x" * 100) for n in range(20000)]))
