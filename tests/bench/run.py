@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """rowsieve beside plain tools over the same rows: medians, as ratios within one run. Counts must be exact.
 
-usage: scripts/bench [--rows N] [--runs N] [--scale] [--only reading|loading|seen]
+usage: scripts/bench [--rows N] [--runs N] [--scale] [--only reading|loading|seen|storing]
 """
 
 import argparse
@@ -15,6 +15,7 @@ import tempfile
 import measure
 from loading import Loading
 from reading import Reading
+from storing import Storing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -66,12 +67,17 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--scale", action="store_true", help="a file of 1 GB, 100 million rows seen")
-    parser.add_argument("--only", choices=("reading", "loading", "seen"))
+    parser.add_argument("--only", choices=("reading", "loading", "seen", "storing"))
     arguments = parser.parse_args()
     machine = measure.machine()
     with tempfile.TemporaryDirectory(prefix="rowsieve-bench-") as directory:
         bench = Bench(arguments, pathlib.Path(directory))
-        parts = {"reading": lambda: Reading(bench).run(), "seen": bench.run_seen, "loading": lambda: Loading(bench).run()}
+        parts = {
+            "reading": lambda: Reading(bench).run(),
+            "seen": bench.run_seen,
+            "loading": lambda: Loading(bench).run(),
+            "storing": lambda: Storing(bench).run(),
+        }
         for name, run in parts.items():
             if arguments.only in (None, name):
                 run()
