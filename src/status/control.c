@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ enum {
 	CLIENTS_MAX = 64,
 	BACKLOG_MAX = 64 << 20, /* unread answer bytes after which a client is dropped */
 	ANSWER_MAX = 16 << 20,  /* one line, on the client's side */
+	PATIENCE_S = 10,        /* for the greeting */
 };
 
 struct client {
@@ -230,7 +232,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 	client->next = control->clients;
 	control->clients = client;
 	control->client_count++;
-	if (sd_event_add_io(control->event, &client->source, accepted, EPOLLIN, on_client, client) < 0)
+	if (sd_event_add_io(control->event, &client->source, accepted, EPOLLIN, on_client, client) < 0 ||
+	    buffer_append(&client->out, "\n", 1) != RESULT_OK || !write_out(client))
 		drop(client);
 	return 0;
 }
@@ -317,6 +320,23 @@ void control_finish(struct control *control, uint64_t id)
 		drop(client);
 }
 
+static enum result fail_unanswered(struct error *error)
+{
+	error_set(error, RESULT_HELD, "the running rowsieve does not answer");
+	error_hint(error, "does it hang, or is it stopped? then end it and start it again");
+	return RESULT_HELD;
+}
+
+/* RESULT_END: the server has hung up. */
+static enum result await_greeting(int fd, struct error *error)
+{
+	struct pollfd server = {.fd = fd, .events = POLLIN};
+	char greeting;
+	if (poll(&server, 1, PATIENCE_S * 1000) <= 0)
+		return fail_unanswered(error);
+	return read(fd, &greeting, 1) == 1 ? RESULT_OK : RESULT_END;
+}
+
 enum result control_connect(const char *path, int *fd, struct error *error)
 {
 	struct sockaddr_un address;
@@ -329,13 +349,19 @@ enum result control_connect(const char *path, int *fd, struct error *error)
 	CLEANUP_FD int opened = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (opened < 0)
 		return error_set_errno(error, RESULT_IO, "cannot make a socket");
+	/* A server that stands still lets its queue fill up. */
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	setsockopt(opened, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(opened, (const struct sockaddr *)&address, sizeof address) != 0) {
 		if (errno == ECONNREFUSED || errno == ENOENT)
 			return RESULT_END;
-		return error_set_errno(error, RESULT_HELD, "'%s': cannot connect", path);
+		return errno == EAGAIN ? fail_unanswered(error)
+		                       : error_set_errno(error, RESULT_HELD, "'%s': cannot connect", path);
 	}
-	*fd = cleanup_steal_fd(&opened);
-	return RESULT_OK;
+	result = await_greeting(opened, error);
+	if (result == RESULT_OK)
+		*fd = cleanup_steal_fd(&opened);
+	return result;
 }
 
 enum result control_ask(int fd, const json_t *request, int passed_fd, struct error *error)

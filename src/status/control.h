@@ -13,6 +13,9 @@
  * beside it; the answer is JSON objects, one a line, until the connection closes. Passing the descriptor
  * instead of a path means that the daemon reads only what its caller may read.
  *
+ * The server greets with an empty line as soon as it has the connection, however long the answer takes: who is
+ * not greeted within ten seconds has a server that hangs or stands still.
+ *
  * The socket is mode 0660: the file system decides who may ask. The server lives in the program's event loop
  * and never waits for a client; answers wait in memory until the client takes them.
  */
@@ -35,7 +38,7 @@ void control_send(struct control *control, uint64_t client, json_t *line);
 /* No more lines will come. */
 void control_finish(struct control *control, uint64_t client);
 
-/* Client side. RESULT_END: nobody listens there. */
+/* Client side. RESULT_END: nobody listens there; RESULT_HELD: somebody does, and does not answer. */
 enum result control_connect(const char *path, int *fd, struct error *error) WARN_UNUSED;
 enum result control_ask(int fd, const json_t *request, int passed_fd, struct error *error) WARN_UNUSED;
 

@@ -5,12 +5,14 @@ import csv
 import gzip
 import os
 import random
+import signal
 import subprocess
 import unittest
 import zipfile
 
 from mariadb_server import MariaDB, installed
 from rowsieve_test import (
+    DEADLINE,
     EXIT_CONFIG,
     EXIT_DELIVERY,
     EXIT_HELD,
@@ -215,6 +217,19 @@ class BadCalls(SqliteSink, Case):
         self.daemon()
         done = self.rowsieve("run", status=EXIT_HELD)
         self.assert_one_line(done.stderr)
+
+    def test_a_daemon_that_stands_still_is_not_waited_for(self):
+        path = self.write("x.csv", "a\n1\n")
+        daemon = self.daemon()
+        daemon.signal(signal.SIGSTOP)
+        self.addCleanup(daemon.signal, signal.SIGCONT)
+        commands = [("status",), ("ingest", str(path)), ("verify", "x"), ("preview", str(path))]
+        asked = [self.start(*command, stderr=subprocess.PIPE, text=True) for command in commands]
+        for process in asked:
+            self.assertIn("does not answer", process.communicate(timeout=DEADLINE)[1])
+            self.assertEqual(process.returncode, EXIT_HELD)
+        daemon.signal(signal.SIGCONT)
+        self.rowsieve("status", "--check")
 
 
 class UnreachableServer(Case):
