@@ -115,14 +115,15 @@ static enum result ingest_locally(struct session *session, const struct config *
 	engine_options.context = session;
 	struct ingest *ingest = NULL;
 	result = ingest_open(&ingest, &engine_options, error);
+	bool is_storing = result == RESULT_OK && !options->dry_run;
+	struct uploader *uploader = is_storing ? uploader_begin(&app, engine_options.stop) : NULL;
 	for (int i = 0; result == RESULT_OK && i < options->argument_count; i++) {
 		if (ends_session(ingest_path(session, ingest, options->arguments[i])))
 			break;
 	}
 	progress_clear(&session->progress);
 	ingest_close(ingest);
-	if (result == RESULT_OK && !options->dry_run)
-		uploader_run_once(&app, engine_options.stop);
+	uploader_finish(uploader);
 	app_close(&app);
 	return result;
 }

@@ -13,6 +13,7 @@
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t IDLE_NS = 2 * SECOND_NS;
+static const int64_t IDLE_OF_COMMAND_NS = SECOND_NS / 20; /* nobody pokes, and nobody waits for long */
 static const int64_t BACKOFF_FIRST_NS = SECOND_NS;
 static const int64_t BACKOFF_LAST_NS = 60 * SECOND_NS;
 
@@ -20,11 +21,14 @@ struct uploader {
 	struct store *store;
 	struct upload *upload;
 	pthread_t thread;
-	atomic_bool stop;
+	atomic_bool own_stop;
+	const atomic_bool *stop; /* its own, or the command's */
+	const char *spool;       /* of a command that ends, which hears of trouble at its end; else NULL */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool is_poked;
+	bool is_finishing;
 	char trouble[ERROR_MESSAGE_MAX];
 };
 
@@ -46,38 +50,65 @@ static bool set_trouble(struct uploader *uploader, const char *text)
 	return is_new;
 }
 
+static bool is_finishing(struct uploader *uploader)
+{
+	pthread_mutex_lock(&uploader->mutex);
+	bool is_so = uploader->is_finishing;
+	pthread_mutex_unlock(&uploader->mutex);
+	return is_so;
+}
+
 /* A poke ends the wait, but for a store in trouble. */
 static void wait_for(struct uploader *uploader, int64_t delay_ns, bool is_in_trouble)
 {
 	int64_t deadline = clock_monotonic_ns() + delay_ns;
 	struct timespec until = {.tv_sec = deadline / SECOND_NS, .tv_nsec = deadline % SECOND_NS};
 	pthread_mutex_lock(&uploader->mutex);
-	while (!atomic_load(&uploader->stop) && (is_in_trouble || !uploader->is_poked) &&
+	while (!atomic_load(uploader->stop) && !uploader->is_finishing &&
+	       (is_in_trouble || !uploader->is_poked) &&
 	       pthread_cond_timedwait(&uploader->changed, &uploader->mutex, &until) == 0)
 		;
 	uploader->is_poked = false;
 	pthread_mutex_unlock(&uploader->mutex);
 }
 
+static void tell_trouble(struct uploader *uploader, const struct error *error, bool is_last)
+{
+	bool is_news = set_trouble(uploader, error->message);
+	if (uploader->spool == NULL && is_news)
+		log_error(error);
+	if (!is_last)
+		return;
+	struct error last = *error;
+	error_wrap(&last, "what is owed to the store stays in '%s'", uploader->spool);
+	log_error(&last);
+}
+
 static void *work(void *context)
 {
 	struct uploader *uploader = context;
 	int64_t backoff_ns = 0;
-	while (!atomic_load(&uploader->stop)) {
+	while (!atomic_load(uploader->stop)) {
 		struct error error = {0};
+		bool is_last = is_finishing(uploader);
 		enum result result = upload_some(uploader->upload, &error);
 		if (result == RESULT_OK || result == RESULT_END) {
-			if (backoff_ns != 0 && set_trouble(uploader, ""))
+			if (backoff_ns != 0 && set_trouble(uploader, "") && uploader->spool == NULL)
 				log_info("the store takes what is owed again");
 			backoff_ns = 0;
+			if (result == RESULT_END && is_last)
+				break;
 			if (result == RESULT_END)
-				wait_for(uploader, IDLE_NS, false);
+				wait_for(uploader, uploader->spool == NULL ? IDLE_NS : IDLE_OF_COMMAND_NS, false);
 			continue;
 		}
 		if (result == RESULT_STOPPED)
 			break;
-		if (set_trouble(uploader, error.message))
-			log_error(&error);
+		/* A store that is in trouble now would not take what has come in the meantime. */
+		is_last |= result != RESULT_REFUSED && is_finishing(uploader);
+		tell_trouble(uploader, &error, is_last);
+		if (is_last)
+			break;
 		backoff_ns = backoff_ns == 0 ? BACKOFF_FIRST_NS : 2 * backoff_ns;
 		backoff_ns = backoff_ns > BACKOFF_LAST_NS ? BACKOFF_LAST_NS : backoff_ns;
 		wait_for(uploader, with_jitter(backoff_ns), true);
@@ -95,33 +126,49 @@ static void release(struct uploader *uploader)
 	free(uploader);
 }
 
-enum result uploader_start(struct uploader **out, const struct config *config,
-                           const struct upload_state *state, struct error *error)
+static struct uploader *make(void)
 {
-	*out = NULL;
-	if (app_spool_options(config).directory == NULL)
-		return RESULT_OK;
 	struct uploader *uploader = calloc(1, sizeof *uploader);
 	if (uploader == NULL)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+		return NULL;
+	uploader->stop = &uploader->own_stop;
 	pthread_mutex_init(&uploader->mutex, NULL);
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&uploader->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	enum result result = app_make_store(config, &uploader->stop, &uploader->store, error);
+	return uploader;
+}
+
+/* Starts the thread, or frees the uploader. */
+static enum result start(struct uploader *uploader, const struct config *config, const struct upload_state *state,
+                         struct error *error)
+{
+	enum result result = app_make_store(config, uploader->stop, &uploader->store, error);
 	struct upload_options options = {uploader->store, *state, config->spool, config->done, config->rejected};
 	if (result == RESULT_OK)
 		result = upload_open(&uploader->upload, &options, error);
 	if (result == RESULT_OK && pthread_create(&uploader->thread, NULL, work, uploader) != 0)
 		result = error_set(error, RESULT_NO_MEMORY, "cannot start the uploading thread");
-	if (result != RESULT_OK) {
+	if (result != RESULT_OK)
 		release(uploader);
-		return result;
-	}
-	*out = uploader;
-	return RESULT_OK;
+	return result;
+}
+
+enum result uploader_start(struct uploader **out, const struct config *config,
+                           const struct upload_state *state, struct error *error)
+{
+	*out = NULL;
+	if (app_spool_options(config).directory == NULL)
+		return RESULT_OK;
+	struct uploader *uploader = make();
+	if (uploader == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	enum result result = start(uploader, config, state, error);
+	if (result == RESULT_OK)
+		*out = uploader;
+	return result;
 }
 
 void uploader_poke(struct uploader *uploader)
@@ -138,7 +185,7 @@ void uploader_stop(struct uploader *uploader)
 {
 	if (uploader == NULL)
 		return;
-	atomic_store(&uploader->stop, true);
+	atomic_store(&uploader->own_stop, true);
 	uploader_poke(uploader);
 }
 
@@ -171,25 +218,36 @@ static void take_state_back(void *context)
 	(void)context;
 }
 
-void uploader_run_once(const struct app *app, const atomic_bool *stop)
+struct uploader *uploader_begin(const struct app *app, const atomic_bool *stop)
 {
-	struct store *store = NULL;
-	struct upload *upload = NULL;
+	const struct config *config = app->config;
+	struct upload_state state = {give_state, take_state_back, (void *)app};
 	struct error error = {0};
-	if (app_spool_options(app->config).directory == NULL || app->state == NULL)
-		return;
-	enum result result = app_make_store(app->config, stop, &store, &error);
-	struct upload_options options = {
-	    store, {give_state, take_state_back, (void *)app}, app->config->spool, app->config->done, app->config->rejected};
-	if (result == RESULT_OK)
-		result = upload_open(&upload, &options, &error);
-	while (result == RESULT_OK && !atomic_load(stop))
-		result = upload_some(upload, &error);
-	if (result != RESULT_OK && result != RESULT_END && result != RESULT_STOPPED) {
-		error_wrap(&error, "what is owed to the store stays in '%s'", app->config->spool);
-		log_error(&error);
+	if (app_spool_options(config).directory == NULL)
+		return NULL;
+	struct uploader *uploader = make();
+	enum result result = RESULT_OK;
+	if (uploader == NULL) {
+		result = error_set(&error, RESULT_NO_MEMORY, "out of memory");
+	} else {
+		uploader->stop = stop;
+		uploader->spool = config->spool;
+		result = start(uploader, config, &state, &error);
 	}
-	upload_close(upload);
-	if (store != NULL)
-		store->interface->close(store);
+	if (result == RESULT_OK)
+		return uploader;
+	error_wrap(&error, "what is owed to the store stays in '%s'", config->spool);
+	log_error(&error);
+	return NULL;
+}
+
+void uploader_finish(struct uploader *uploader)
+{
+	if (uploader == NULL)
+		return;
+	pthread_mutex_lock(&uploader->mutex);
+	uploader->is_finishing = true;
+	pthread_cond_broadcast(&uploader->changed);
+	pthread_mutex_unlock(&uploader->mutex);
+	uploader_free(uploader);
 }

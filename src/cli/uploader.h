@@ -8,7 +8,7 @@
 #include "ingest/upload.h"
 
 /*
- * The thread that works off the outbox beside the daemon's worker. A store that is in trouble is asked again
+ * The thread that works off the outbox beside the daemon's worker, or a command that reads files. A store that is in trouble is asked again
  * after a while that grows; rows never wait for it.
  */
 struct uploader;
@@ -29,7 +29,14 @@ void uploader_free(struct uploader *uploader);
 /* Why the store does not take what is owed; false: nothing is wrong. */
 bool uploader_trouble(struct uploader *uploader, char text[ERROR_MESSAGE_MAX]);
 
-/* For a command that ends: works off what it can, once, on this thread. What stays owed is logged. */
-void uploader_run_once(const struct app *app, const atomic_bool *stop);
+/*
+ * The same for a command that ends: the thread works beside it from now on. NULL where there is no store, or it
+ * cannot be opened, which is logged: rows do not depend on it. `stop`, when it is set, breaks off what is under
+ * way. App and flag are borrowed; the app's state stays open until uploader_finish().
+ */
+struct uploader *uploader_begin(const struct app *app, const atomic_bool *stop);
+
+/* Waits until everything that is owed now was tried, and frees it. What stays owed is logged. NULL is fine. */
+void uploader_finish(struct uploader *uploader);
 
 #endif

@@ -3,6 +3,7 @@
 
 import atexit
 import csv
+import fcntl
 import gzip
 import hashlib
 import io
@@ -12,7 +13,7 @@ import random
 import shutil
 import unittest
 
-from rowsieve_test import DEEP, Case, LedgerChecks, SqliteSink, csv_text, need_tool, parse_objects
+from rowsieve_test import DEEP, Case, LedgerChecks, SqliteSink, csv_text, need_tool, parse_objects, wait_until
 from s3_store import Swift, Way, keeps_attributes, keys_in_environment, s3_options, swift_installed
 
 HEADER = ("n", "text", "day")
@@ -176,6 +177,26 @@ class ExactSwiftVirtual(ExactStoreTests, S3Store, SqliteSink, Case):
     def setUp(self):
         super().setUp()
         self.options += ["-o", f"s3.endpoint=http://s3.localhost:{self.shared_server.port}"]
+
+
+class BesideTheReading(StoreChecks, LocalStore, SqliteSink, Case):
+    def test_ingest_stores_while_it_reads(self):
+        """A command that cannot go on, because nobody takes what it prints, stores what it has read before."""
+        files = [self.write(f"f{n}.csv", csv_text(HEADER, [(n, f"text {n}", "2026-01-01")])) for n in range(40)]
+        read_end, write_end = os.pipe()
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+        process = self.start("ingest", "--json", "--dataset", "k", *files, stdout=write_end)
+        os.close(write_end)
+        with open(read_end) as printed:
+            wait_until(lambda: list((self.data / "backup" / "k" / "manifest").rglob("*.json")), "a delivery was stored")
+            self.assertLess(self.table_size("k"), len(files))
+            reports = parse_objects(printed.read())
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(len(reports), len(files))
+        objects = self.objects()
+        self.assert_segments_are_the_table(objects)
+        self.assert_manifests_tell_it(objects, {report["delivery"] for report in reports})
+        self.assert_spool_is_empty()
 
 
 class StoreCommandTests(StoreChecks):
