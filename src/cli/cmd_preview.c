@@ -36,6 +36,12 @@ static json_t *take_preview(struct session *session, const json_t *member)
 	return NULL;
 }
 
+static void add_exit_status(struct session *session, int exit_status)
+{
+	if (exit_status > session->exit_status)
+		session->exit_status = exit_status;
+}
+
 /* Takes the reference. */
 static void print(struct session *session, json_t *report)
 {
@@ -43,8 +49,7 @@ static void print(struct session *session, json_t *report)
 		return;
 	char line[2 * ERROR_MESSAGE_MAX];
 	json_t *preview = take_preview(session, json_object_get(report, "member"));
-	int exit_status = report_exit_status(report, false);
-	session->exit_status = exit_status > session->exit_status ? exit_status : session->exit_status;
+	add_exit_status(session, report_exit_status(report, false));
 	report_line(line, sizeof line, report);
 	json_object_update_missing(report, preview);
 	if (session->options->json) {
@@ -124,7 +129,9 @@ static bool take_line(struct session *session, json_t *line, struct error *error
 {
 	json_t *preview = json_object_get(line, "preview");
 	const char *refusal = json_string_value(json_object_get(line, "error"));
-	bool is_end = refusal != NULL || json_object_get(line, "exit_status") != NULL;
+	const json_t *exit_status = json_object_get(line, "exit_status");
+	bool is_end = refusal != NULL || exit_status != NULL;
+	add_exit_status(session, (int)json_integer_value(exit_status));
 	if (refusal != NULL)
 		error_set(error, RESULT_INVALID, "'%s': %s", session->options->arguments[0], refusal);
 	else if (preview != NULL)

@@ -267,6 +267,8 @@ class UnreachableServer(Case):
         dropped = self.deliver("x.csv", "a\n1\n2\n")
         daemon.wait_until(lambda: str(self.server.socket) in daemon.text() or "connect" in daemon.text(), "a word was in the log")
         self.assertTrue(dropped.exists())
+        for command in "ingest", "preview":
+            self.rowsieve(command, self.write("x.csv", "a\n1\n"), status=EXIT_SINK)
         self.server.start()
         daemon.wait_until(lambda: not dropped.exists(), "the file was taken")
         self.assertEqual(self.table_size(), 2)
