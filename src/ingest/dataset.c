@@ -96,20 +96,38 @@ static void hash_text(crypto_generichash_state *state, const char *text)
 	crypto_generichash_update(state, (const unsigned char *)text, strlen(text) + 1);
 }
 
+/* What a value of a column may look like. The identity says nothing of it where no stored row depends on it. */
+static void hash_columns(crypto_generichash_state *state, const struct schema_spec *spec)
+{
+	for (size_t i = 0; i < spec->count; i++) {
+		const struct schema_declared *column = &spec->columns[i];
+		char type[TYPE_TEXT_MAX] = "";
+		if (column->has_type)
+			type_text(type, &column->type);
+		hash_text(state, column->source);
+		hash_text(state, type);
+		for (size_t j = 0; j < column->formats.count; j++)
+			hash_text(state, column->formats.formats[j]);
+		hash_text(state, "");
+	}
+}
+
 static struct id reading_fingerprint(const struct dataset_options *options, struct id identity)
 {
 	const struct dialect *dialect = &options->dialect;
 	const struct schema_spec *spec = &options->spec;
 	char plain[128];
-	snprintf(plain, sizeof plain, "%d %d %d %d %d %llu %d %d %d %d", dialect->delimiter,
+	snprintf(plain, sizeof plain, "%d %d %d %d %d %llu %d %d %d %d %d", dialect->delimiter,
 	         (int)dialect->quote, dialect->escape, dialect->comment, dialect->is_headerless,
 	         (unsigned long long)dialect->skip_lines, (int)spec->drift, (int)spec->missing,
-	         (int)spec->bad_value, (int)spec->ragged);
+	         (int)spec->bad_value, (int)spec->ragged, (int)options->on_change);
 	crypto_generichash_state state;
 	crypto_generichash_init(&state, NULL, 0, ID_SIZE);
 	crypto_generichash_update(&state, identity.bytes, sizeof identity.bytes);
 	hash_text(&state, plain);
 	hash_text(&state, dialect->encoding != NULL ? dialect->encoding : "");
+	hash_text(&state, spec->watermark != NULL ? spec->watermark : "");
+	hash_columns(&state, spec);
 	for (size_t i = 0; i < spec->where_count; i++)
 		hash_text(&state, spec->where[i]);
 	struct id reading;

@@ -159,6 +159,13 @@ class Values(SqliteSink, DatasetCase):
         self.assert_counts(report, new=1, rejected=1)
         self.assertEqual(self.reject_reasons(report), [("3", "n", "not an integer")])
 
+    def test_a_file_is_read_again_when_another_format_makes_values_of_it(self):
+        text = "id,day\n1,2024-01-31\n2,31/01/2024\n"
+        self.declare("bad_value=null", "column.day.type=date", 'column.day.format={"%Y-%m-%d"}')
+        self.assert_counts(self.take(text), new=2)
+        self.declare('column.day.format={"%Y-%m-%d", "%d/%m/%Y"}')
+        self.assert_counts(self.take(text), new=1, duplicate=1)
+
     def test_ragged_records_are_rejected_padded_or_rescued(self):
         text = "a,b\n1\n2,x\n3,y,\n4,z,more\n"
         self.assert_counts(self.take(text, dataset="strict"), rows=4, new=1, rejected=3)
