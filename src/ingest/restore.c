@@ -282,6 +282,9 @@ enum result restore_run(const struct restore_options *options, struct restore_re
 		result = recover_connect(options->engine, error);
 	if (result == RESULT_OK)
 		result = engine_open_dataset(options->engine, options->dataset, &restore.dataset, error);
+	/* Whether a change was let through was decided when it was stored. */
+	if (result == RESULT_OK)
+		restore.dataset->options.on_change = BATCH_CHANGE_UPDATES;
 	if (result == RESULT_OK && restore.dataset->options.spec.keeps_duplicates)
 		result = error_set(error, RESULT_CONFIG,
 		                   "dataset '%s' keeps duplicates, which its stored rows alone do not tell: deliver "
