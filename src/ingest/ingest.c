@@ -74,7 +74,7 @@ static void reset(struct ingest *ingest)
 	ingest->dataset_count = 0;
 	ingest->current = NULL;
 	ingest->is_connected = false;
-	ingest->refused.met = 0;
+	refused_await(&ingest->refused);
 }
 
 void ingest_close(struct ingest *ingest)

@@ -81,7 +81,8 @@ static const char *find_refusal(const struct member_input *input, struct slice r
 {
 	struct refused *refused = &input->ingest->refused;
 	const struct dataset *dataset = input->member->dataset;
-	if (refused->count == 0)
+	/* What is past stands in its bag as it did, whatever is known of equal rows by now. */
+	if (refused->count == 0 || input->member->is_past)
 		return NULL;
 	return refused_meet(refused, dataset->record.id, row_digest(row, dataset->row_key));
 }
@@ -255,6 +256,9 @@ static enum result take_record(struct reading *reading, const struct record *rec
 	                   is_blank ? 1 : record->field_count, error);
 }
 
+/* Equal rows need not be found out again, as long as there are not more of them to look through than this. */
+enum { SETTLED_MAX = 4096 };
+
 /* All of them are rejects now. That becomes durable before others are found, so that a file of nothing but
  * such rows is not read again from its beginning for each batch. */
 static enum result leave_refused(struct ingest *ingest, struct error *error)
@@ -263,7 +267,9 @@ static enum result leave_refused(struct ingest *ingest, struct error *error)
 	if (result == RESULT_OK)
 		result = commit_settle(ingest, error);
 	if (result == RESULT_OK)
-		refused_clear(&ingest->refused);
+		refused_settle(&ingest->refused);
+	if (result == RESULT_OK && ingest->refused.count > SETTLED_MAX)
+		refused_drop_settled(&ingest->refused);
 	return result;
 }
 
@@ -281,7 +287,7 @@ static enum result count_record(struct reading *reading, const struct record *re
 	member->mark.member.bytes = record->end;
 	member->mark.member.lines = record->line;
 	member->is_dirty = true;
-	if (ingest->refused.count > 0 && ingest->refused.met >= ingest->refused.count)
+	if (refused_are_due(&ingest->refused))
 		return leave_refused(ingest, error);
 	return flush_if_full(ingest, error);
 }
@@ -462,6 +468,7 @@ enum result member_read(const struct member_input *input, struct error *error)
 	result = read_stream(input, stream, error);
 	stream_close(stream);
 	input->ingest->open_member = NULL;
+	refused_drop_settled(&input->ingest->refused);
 	input->member->mark.member.busy_ns += clock_monotonic_ns() - started;
 	if (result == RESULT_OK)
 		delivery_end_member(input->member, STATE_STATUS_DONE, "");

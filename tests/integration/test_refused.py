@@ -67,6 +67,22 @@ class RefusedTests(LedgerChecks):
         self.assertEqual(reasons.count("not an integer"), 20)
         self.assert_ledger_matches("t", 160)
 
+    def test_equal_rows_are_found_out_once_in_a_file(self):
+        """Else each costs a batch, and the file is read from its beginning for each."""
+        rows = [(-1, "bad") if n % 10 == 3 else (n, f"name {n}") for n in range(1000)]
+        self.load(rows, new=900, rejected=100)
+        self.assertLess(self.ledger_rows(), 10)
+        self.load(rows, duplicate=900, rejected=100)
+
+    def test_a_bag_goes_on_behind_a_row_that_it_rejected_before(self):
+        self.options += ["-o", "dataset.t.duplicates=keep", "-o", "batch.rows=100"]
+        rows = [(-1, "bad") if n % 300 == 5 else (n, f"name {n}") for n in range(1000)]
+        self.load(rows, new=996, rejected=4)
+        self.assertLess(self.ledger_rows(), 30)
+
+    def ledger_rows(self):
+        return int(self.query("SELECT count(*) FROM rowsieve_ledger WHERE table_name = 't'")[0][0])
+
     def test_the_daemon_goes_on_with_the_other_files(self):
         daemon = self.daemon()
         for number in range(5):
