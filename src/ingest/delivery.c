@@ -44,8 +44,8 @@ enum result delivery_new(struct delivery **out, const char *path, const struct f
 	return RESULT_OK;
 }
 
-enum result delivery_find(struct delivery **out, struct state *state, const char *path,
-                          const struct file_identity *identity, struct error *error)
+enum result delivery_find(struct delivery **out, struct state *state, const struct file_identity *identity,
+                          struct error *error)
 {
 	struct delivery *delivery = allocate(identity);
 	if (delivery == NULL)
@@ -67,7 +67,6 @@ enum result delivery_find(struct delivery **out, struct state *state, const char
 		return result;
 	}
 	memcpy(delivery->id.bytes, delivery->record.id, sizeof delivery->id.bytes);
-	snprintf(delivery->record.path, sizeof delivery->record.path, "%s", path);
 	delivery->is_recorded = true;
 	*out = delivery;
 	return RESULT_OK;

@@ -46,9 +46,9 @@ struct delivery {
 };
 
 /* Is this file a delivery that was begun, or ended, before? RESULT_END: it is not. Only the very same file
- * counts. */
-enum result delivery_find(struct delivery **out, struct state *state, const char *path,
-                          const struct file_identity *identity, struct error *error) WARN_UNUSED;
+ * counts; its record's path is the one that it had then. */
+enum result delivery_find(struct delivery **out, struct state *state, const struct file_identity *identity,
+                          struct error *error) WARN_UNUSED;
 
 /* Does what the state has of its members still count? Not when the caches of one's dataset became void since
  * (I7): then the file is read anew, as a delivery of its own. */

@@ -126,13 +126,14 @@ static bool is_read_too_soon(const struct delivery *delivery)
 	return delivery->record.started_ns - ctime_ns < grain_ns;
 }
 
-/* A file of the drop directory whose delivery has ended needs no reading, only (again) its move. */
-static bool is_settled(const struct ingest *ingest, const struct delivery *delivery)
+/* A file of the drop directory whose delivery has ended needs no reading, only (again) its move. Under another name
+ * it is another hard link, which may be meant for another dataset. */
+static bool is_settled(const struct ingest *ingest, const struct delivery *delivery, const char *path)
 {
 	bool has_ended =
 	    delivery->record.status == STATE_STATUS_DONE || delivery->record.status == STATE_STATUS_REJECTED;
-	return delivery->record.in_drop && has_ended && !is_read_too_soon(delivery) &&
-	       delivery_is_current(delivery, ingest->options.state);
+	return delivery->record.in_drop && has_ended && strcmp(delivery->record.path, path) == 0 &&
+	       !is_read_too_soon(delivery) && delivery_is_current(delivery, ingest->options.state);
 }
 
 /* The whole path, for the history: a client's file was opened in another directory than ours. */
@@ -160,11 +161,11 @@ static bool is_under_way(const struct ingest *ingest, const struct file_identity
 }
 
 /* A batch that is still pending may carry the delivery's progress: then nothing is known of it yet. */
-static enum result find_delivery(struct ingest *ingest, struct delivery **out, const char *path,
+static enum result find_delivery(struct ingest *ingest, struct delivery **out,
                                  const struct file_identity *identity, struct error *error)
 {
 	struct state *state = ingest->options.state;
-	enum result result = delivery_find(out, state, path, identity, error);
+	enum result result = delivery_find(out, state, identity, error);
 	if (result != RESULT_OK || (*out)->record.status != STATE_STATUS_OPEN || ingest->options.dry_run)
 		return result;
 	delivery_free(*out);
@@ -177,7 +178,7 @@ static enum result find_delivery(struct ingest *ingest, struct delivery **out, c
 		if (result == RESULT_DISAGREES || result == RESULT_CONFIG)
 			result = RESULT_OK;
 	}
-	return result == RESULT_OK ? delivery_find(out, state, path, identity, error) : result;
+	return result == RESULT_OK ? delivery_find(out, state, identity, error) : result;
 }
 
 /* *out is NULL when there is nothing to read. */
@@ -190,8 +191,8 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 	enum result result = is_under_way(ingest, identity) ? ingest_flush(ingest, error) : RESULT_OK;
 	if (result != RESULT_OK)
 		return result;
-	result = find_delivery(ingest, &delivery, known_path, identity, error);
-	if (result == RESULT_OK && file->in_drop && is_settled(ingest, delivery)) {
+	result = find_delivery(ingest, &delivery, identity, error);
+	if (result == RESULT_OK && file->in_drop && is_settled(ingest, delivery, known_path)) {
 		outcome_retire(ingest, delivery);
 		delivery_free(delivery);
 		*out = NULL;
@@ -207,6 +208,7 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 		result = delivery_new(&delivery, known_path, identity, error);
 	if (result != RESULT_OK)
 		return result;
+	memcpy(delivery->record.path, known_path, sizeof known_path);
 	delivery->record.in_drop = file->in_drop;
 	delivery->ticket = file->ticket;
 	delivery->file = strdup(file->path);

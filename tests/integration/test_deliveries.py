@@ -119,6 +119,19 @@ class Twice(LedgerChecks, SqliteSink, Case):
             self.assert_balanced(report)
 
 
+class Linked(LedgerChecks, SqliteSink, Case):
+    def test_one_file_under_two_names_goes_to_both_datasets(self):
+        path = self.write("x.csv", numbered(3))
+        for name in "ab":
+            (self.drop / name).mkdir(parents=True)
+            (self.drop / name / "x.csv").hardlink_to(path)
+        daemon = self.daemon("-o", "on_done=keep")
+        daemon.wait_until(lambda: len(self.history()) == 2, "both were read")
+        daemon.stop()
+        self.assert_ledger_matches("a", 3)
+        self.assert_ledger_matches("b", 3)
+
+
 class Archives(LedgerChecks, SqliteSink, Case):
     """One zip, several datasets; what concerns one member must not concern the others."""
 
