@@ -263,13 +263,15 @@ static uint64_t lines_to_skip(void *context, const char *dataset)
 	return options != NULL ? options->dialect.skip_lines : 0;
 }
 
-static enum result feed_rejects(void *context, const char *path, const char *dataset, struct error *error)
+static enum result feed_rejects(void *context, const char *path, const char *dataset,
+                                const struct state_member *member, struct error *error)
 {
 	const struct feeding *feeding = context;
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_set_errno(error, RESULT_IO, "'%s'", path);
-	struct ingest_file file = {.path = path, .fd = fd, .dataset = dataset};
+	struct ingest_file file = {
+	    .path = path, .fd = fd, .dataset = dataset, .watermark = member->watermark};
 	return ingest_one(feeding->engine, &file, error);
 }
 

@@ -32,6 +32,7 @@ struct delivery {
 	struct file_identity identity;
 	char *file;                        /* the path as it was given, for people */
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
+	const char *watermark;             /* ingest_file.watermark */
 	uint64_t ticket;
 	bool is_recorded; /* the state has the record */
 	bool

@@ -210,6 +210,7 @@ static enum result begin(struct ingest *ingest, const struct ingest_file *file,
 		return result;
 	memcpy(delivery->record.path, known_path, sizeof known_path);
 	delivery->record.in_drop = file->in_drop;
+	delivery->watermark = file->watermark;
 	delivery->ticket = file->ticket;
 	delivery->file = strdup(file->path);
 	snprintf(delivery->dataset, sizeof delivery->dataset, "%s",

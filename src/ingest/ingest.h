@@ -112,10 +112,11 @@ void ingest_close(struct ingest *ingest);
 
 struct ingest_file {
 	const char *path;
-	int fd;              /* open for reading; stays the caller's */
-	const char *dataset; /* NULL: by the member's name. Must be one of ours, or create_unmatched */
-	uint64_t ticket;     /* comes back in the reports */
-	bool in_drop;        /* it leaves the drop directory when it is done or rejected */
+	int fd;                /* open for reading; stays the caller's */
+	const char *dataset;   /* NULL: by the member's name. Must be one of ours, or create_unmatched */
+	const char *watermark; /* that counts for it, until it has ended; NULL: what is stored now */
+	uint64_t ticket;       /* comes back in the reports */
+	bool in_drop;          /* it leaves the drop directory when it is done or rejected */
 };
 
 /*

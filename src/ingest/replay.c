@@ -239,7 +239,8 @@ static enum result feed_members(struct source *source, struct error *error)
 			continue;
 		enum result result = dataset_name(source, source->members[i].dataset, &dataset, error);
 		if (result == RESULT_OK)
-			result = source->options->feed(source->options->context, path, dataset.name, error);
+			result = source->options->feed(source->options->context, path, dataset.name,
+			                               &source->members[i], error);
 		if (result != RESULT_OK)
 			return result;
 	}
@@ -281,14 +282,17 @@ static enum result replay(struct source *source, struct error *error)
 	return result;
 }
 
-static enum result replay_file(const struct replay_options *options, const char *name, size_t *count,
-                               struct error *error)
+struct reject_file {
+	struct id delivery;
+	int64_t started_ns; /* its delivery */
+	char *path;
+};
+
+static enum result replay_file(const struct replay_options *options, const struct reject_file *file,
+                               size_t *count, struct error *error)
 {
-	struct id id;
-	struct source source = {.options = options, .fd = -1, .path = file_join(options->rejected, name)};
-	enum result result = source.path == NULL ? no_memory(error) : RESULT_OK;
-	if (result == RESULT_OK && rejects_delivery(name, &id))
-		result = look_up(&source, id, error);
+	struct source source = {.options = options, .fd = -1, .path = file->path};
+	enum result result = look_up(&source, file->delivery, error);
 	if (result == RESULT_OK && source.is_wanted) {
 		result = replay(&source, error);
 		*count += result == RESULT_OK;
@@ -298,7 +302,6 @@ static enum result replay_file(const struct replay_options *options, const char 
 	buffer_free(&source.waiting);
 	free(source.part);
 	free(source.members);
-	free(source.path);
 	return result;
 }
 
@@ -308,20 +311,55 @@ static int is_reject_file(const struct dirent *entry)
 	return rejects_delivery(entry->d_name, &ignored);
 }
 
-enum result replay_run(const struct replay_options *options, size_t *count, struct error *error)
+/* A row of a key counts as it was delivered last. */
+static int compare_starts(const void *left, const void *right)
+{
+	const struct reject_file *a = left;
+	const struct reject_file *b = right;
+	return (a->started_ns > b->started_ns) - (a->started_ns < b->started_ns);
+}
+
+/* What the replay rejects anew is not in this list. Free *files and its paths. */
+static enum result list_files(const struct replay_options *options, struct reject_file **files, size_t *count,
+                              struct error *error)
 {
 	struct dirent **entries;
-	*count = 0;
-	/* What the replay rejects anew is not in this list. */
 	int found = scandir(options->rejected, &entries, is_reject_file, alphasort);
 	if (found < 0)
 		return error_set_errno(error, RESULT_IO, "'%s': cannot read", options->rejected);
-	enum result result = RESULT_OK;
-	for (int i = 0; i < found; i++) {
-		if (result == RESULT_OK)
-			result = replay_file(options, entries[i]->d_name, count, error);
+	*count = (size_t)found;
+	*files = calloc(*count + 1, sizeof **files);
+	struct state_txn *txn = state_txn_begin_read(options->state);
+	bool is_complete = *files != NULL;
+	for (size_t i = 0; i < *count; i++) {
+		struct state_delivery delivery;
+		struct reject_file file = {.path = file_join(options->rejected, entries[i]->d_name)};
+		is_complete &= file.path != NULL;
+		if (rejects_delivery(entries[i]->d_name, &file.delivery) &&
+		    state_delivery_get(txn, file.delivery.bytes, &delivery) == STATE_OK)
+			file.started_ns = delivery.started_ns;
+		if (*files != NULL)
+			(*files)[i] = file;
 		free(entries[i]);
 	}
+	state_txn_abort(txn);
 	free(entries);
+	return is_complete ? RESULT_OK : no_memory(error);
+}
+
+enum result replay_run(const struct replay_options *options, size_t *count, struct error *error)
+{
+	struct reject_file *files = NULL;
+	size_t found = 0;
+	*count = 0;
+	enum result result = list_files(options, &files, &found, error);
+	if (result == RESULT_OK)
+		qsort(files, found, sizeof *files, compare_starts);
+	for (size_t i = 0; files != NULL && i < found; i++) {
+		if (result == RESULT_OK)
+			result = replay_file(options, &files[i], count, error);
+		free(files[i].path);
+	}
+	free(files);
 	return result;
 }

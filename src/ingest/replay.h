@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "state.h"
+#include "state_delivery.h"
 
 /*
  * Rejected rows once more, after the configuration was mended. Each member's rejects become a file of its own,
@@ -19,12 +20,14 @@ struct replay_options {
 	struct id delivery;
 	/* Lines that the dataset passes over before the first record. */
 	uint64_t (*lines_to_skip)(void *context, const char *dataset);
-	/* Reads the file and makes it durable. RESULT_INVALID: it cannot be taken; what it holds stays rejected. */
-	enum result (*feed)(void *context, const char *path, const char *dataset, struct error *error);
+	/* Reads the file, as what it holds would have been read when it was rejected of that member, and makes it
+	 * durable. RESULT_INVALID: it cannot be taken; what it holds stays rejected. */
+	enum result (*feed)(void *context, const char *path, const char *dataset,
+	                    const struct state_member *member, struct error *error);
 	void *context;
 };
 
-/* *count says how many deliveries had their rejects replayed. An archive's members are replayed together,
+/* In the order of their deliveries. *count says of how many the rejects were replayed. An archive's members are replayed together,
  * whatever datasets they feed. */
 enum result replay_run(const struct replay_options *options, size_t *count, struct error *error) WARN_UNUSED;
 

@@ -165,10 +165,14 @@ enum result watermark_fix(const struct member_input *input, struct error *error)
 	enum result result = commit_batch(ingest, error);
 	if (result == RESULT_OK)
 		result = commit_settle(ingest, error);
+	char *counts = input->member->mark.member.watermark;
+	if (result == RESULT_OK && input->delivery->watermark != NULL) {
+		snprintf(counts, STATE_WATERMARK_MAX + 1, "%s", input->delivery->watermark);
+		return RESULT_OK;
+	}
 	bool is_known = strcmp(dataset->record.watermark.column, column->name) == 0;
 	if (result == RESULT_OK && !is_known)
 		result = look_at_table(ingest, dataset, column, error);
-	memcpy(input->member->mark.member.watermark,
-	       is_known ? dataset->record.watermark.newest : dataset->newest, STATE_WATERMARK_MAX + 1);
+	memcpy(counts, is_known ? dataset->record.watermark.newest : dataset->newest, STATE_WATERMARK_MAX + 1);
 	return result;
 }

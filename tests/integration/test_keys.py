@@ -115,6 +115,21 @@ class KeyTests(KeyChecks):
             self.assertNotIn("3,x,1", rejects)
         self.assert_rows((1, "a", 1), (2, "x", 1), (3, "x", 1))
 
+    def test_a_file_whose_changes_were_ignored_is_read_again_when_they_count(self):
+        self.send((1, "a", 1), new=1)
+        self.options += ["-o", "dataset.k.on_change=ignore"]
+        path = self.send((1, "b", 1), filtered=1)
+        self.options += ["-o", "dataset.k.on_change=update"]
+        self.send_again(path, updated=1)
+        self.assert_rows((1, "b", 1))
+
+    def test_rejects_of_a_key_are_replayed_in_the_order_of_their_deliveries(self):
+        self.options += ["-o", "dataset.k.column.price.type=integer"]
+        for n in range(6):
+            self.send((1, f"name {n}", "dear"), (10 + n, "x", 1), new=1, rejected=1)
+        self.rowsieve("replay", "-o", "dataset.k.bad_value=null", "k")
+        self.assertEqual(self.query("SELECT name FROM k WHERE id = 1")[0][0], "name 5")
+
     def test_columns_outside_the_identity_follow_the_last_change(self):
         self.options += ["-o", 'dataset.k.ignore_in_identity={"price"}']
         self.send((1, "a", 1), new=1)
@@ -148,6 +163,17 @@ class KeyTests(KeyChecks):
         self.send_again(first, updated=1, duplicate=2)
         self.send((4, "x", 1), (2, "a", 2), new=1, duplicate=1)
         self.assert_rows((1, "a", 1), (2, "a", 2), (3, "a", 3), (4, "x", 1))
+
+
+class Restored(KeyChecks, SqliteSink, Case):
+    def test_what_was_let_through_is_restored_under_any_rule(self):
+        self.send((1, "a", 1), (2, "x", 1), new=2)
+        self.send((1, "b", 1), updated=1)
+        self.data.rename(self.directory / "lost")
+        self.data.mkdir()
+        (self.directory / "lost" / "backup").rename(self.data / "backup")
+        self.rowsieve("restore", "-o", "dataset.k.on_change=reject", "k")
+        self.assert_rows((1, "b", 1), (2, "x", 1))
 
 
 class KillTests(KeyChecks):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """watermark = column: only rows newer than the newest stored one are new, as of when their file was begun."""
 
-from rowsieve_test import EXIT_CONFIG, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text
+from rowsieve_test import EXIT_CONFIG, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text, parse_objects
 
 
 class WatermarkTests(LedgerChecks):
@@ -44,6 +44,20 @@ class WatermarkTests(LedgerChecks):
         self.send("2.csv", ("2024-01-02", 3), ("2024-01-05", 4), new=1, filtered=1)
         self.rowsieve("rebuild", "w")
         self.send("3.csv", ("2024-01-05", 5), ("2024-01-06", 6), new=1, filtered=1)
+
+    def test_without_it_a_file_that_it_filtered_is_read_again(self):
+        self.send("1.csv", ("2024-01-02", 1), new=1)
+        self.send("2.csv", ("2024-01-01", 2), filtered=1)
+        self.options = self.options[:-2]
+        self.send("2.csv", ("2024-01-01", 2), new=1)
+
+    def test_rejected_rows_are_as_late_as_their_delivery_was(self):
+        self.options += ["-o", "dataset.w.column.n.type=integer"]
+        self.send("1.csv", ("2024-01-02", 1), new=1)
+        self.send("2.csv", ("2024-01-01", "x"), ("2024-01-03", "y"), ("2024-01-04", 4), new=1, rejected=2)
+        (report, _) = parse_objects(self.rowsieve("replay", "--json", "-o", "dataset.w.bad_value=null", "w").stdout)
+        self.assert_counts(report, new=1, filtered=1)
+        self.send("3.csv", ("2024-01-04", 5), ("2024-01-05", 5), new=1, filtered=1)
 
     def test_a_text_is_no_watermark(self):
         self.options += ["-o", "dataset.w.watermark=t"]
