@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "ingest/rejects_list.h"
+#include "mend/rejects_list.h"
 #include "state_dataset.h"
 #include "state_delivery.h"
 

@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "ingest/audit.h"
-#include "ingest/restore.h"
+#include "mend/audit.h"
+#include "mend/restore.h"
 
 struct store_task {
 	const struct task *task;

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "cli/report.h"
 #include "cli/store_task.h"
-#include "ingest/forget.h"
-#include "ingest/rebuild.h"
-#include "ingest/refeed.h"
-#include "ingest/replay.h"
+#include "mend/forget.h"
+#include "mend/rebuild.h"
+#include "mend/refeed.h"
+#include "mend/replay.h"
 
 /* The dataset that a task is about. */
 struct subject {

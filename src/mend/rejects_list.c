@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/rejects_list.h"
+#include "mend/rejects_list.h"
 
 #include <csv.h>
 #include <errno.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/rebuild.h"
+#include "mend/rebuild.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "ingest/stock.h"
+#include "mend/stock.h"
 #include "schema/stored.h"
 
 /* What both ways of looking at a table need. */
@@ -269,7 +269,8 @@ static enum result compare(struct work *work, struct error *error)
 		return result;
 	if (work->dataset->schema->count == 0)
 		return error_set(error, RESULT_DISAGREES,
-		                 "table '%s' exists and this state knows nothing of its rows", table_of(work));
+		                 "table '%s' exists and this state knows nothing of its rows",
+		                 table_of(work));
 	work->schema = schema_copy(work->dataset->schema);
 	return work->schema == NULL ? no_memory(error) : take_stock(work, error);
 }

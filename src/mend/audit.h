@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_AUDIT_H
-#define ROWSIEVE_INGEST_AUDIT_H
+#ifndef ROWSIEVE_MEND_AUDIT_H
+#define ROWSIEVE_MEND_AUDIT_H
 
 #include <stdatomic.h>
 
@@ -9,11 +9,11 @@
 /* Manifests against the store: is everything there that they promise, as they promise it? */
 struct audit_report {
 	uint64_t manifests;
-	uint64_t objects;   /* that they name */
-	uint64_t bytes;     /* of these */
-	uint64_t missing;   /* of these, not in the store */
-	uint64_t different; /* of these, of another length or checksum */
-	uint64_t unnamed;   /* rows and files in the store that no manifest names (yet) */
+	uint64_t objects;                /* that they name */
+	uint64_t bytes;                  /* of these */
+	uint64_t missing;                /* of these, not in the store */
+	uint64_t different;              /* of these, of another length or checksum */
+	uint64_t unnamed;                /* rows and files in the store that no manifest names (yet) */
 	char problem[ERROR_MESSAGE_MAX]; /* about the first that is missing or different; "" for none */
 };
 

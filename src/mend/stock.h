@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_STOCK_H
-#define ROWSIEVE_INGEST_STOCK_H
+#ifndef ROWSIEVE_MEND_STOCK_H
+#define ROWSIEVE_MEND_STOCK_H
 
 #include <stdatomic.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_REBUILD_H
-#define ROWSIEVE_INGEST_REBUILD_H
+#ifndef ROWSIEVE_MEND_REBUILD_H
+#define ROWSIEVE_MEND_REBUILD_H
 
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/restore.h"
+#include "mend/restore.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -110,7 +110,8 @@ static void sort_batches(struct restore *restore)
 		qsort(restore->batches, restore->count, sizeof *restore->batches, compare_names);
 }
 
-static enum result list_below(struct restore *restore, const char *kind, store_each *each, struct error *error)
+static enum result list_below(struct restore *restore, const char *kind, store_each *each,
+                              struct error *error)
 {
 	struct store *store = restore->options->store;
 	CLEANUP_FREE char *prefix = NULL;
@@ -198,7 +199,8 @@ static enum result find_start(struct restore *restore, size_t *start, struct err
 		return RESULT_OK;
 	error_set(error, RESULT_DISAGREES, "table '%s' holds %llu rows that were not restored into it",
 	          record->table, (unsigned long long)record->rows);
-	error_hint(error, "a restore fills an empty table: drop it, then run: rowsieve rebuild %s", record->name);
+	error_hint(error, "a restore fills an empty table: drop it, then run: rowsieve rebuild %s",
+	           record->name);
 	return RESULT_DISAGREES;
 }
 
@@ -217,7 +219,8 @@ static enum result take_rows(struct restore *restore, struct segment_reader *rea
 		if (result != RESULT_OK)
 			break;
 		if (is_full) {
-			result = error_set(error, RESULT_CONFIG, "a stored batch holds more rows than a batch may");
+			result = error_set(error, RESULT_CONFIG,
+			                   "a stored batch holds more rows than a batch may");
 			error_hint(error, "set batch.rows and batch.bytes at least to what they were");
 			break;
 		}
@@ -226,7 +229,8 @@ static enum result take_rows(struct restore *restore, struct segment_reader *rea
 		if (result == RESULT_OK)
 			batch_add(batch, offset, &digests, &restore->counts);
 		else if (result == RESULT_INVALID)
-			error_set(error, result, "a stored row has no '%s', which is part of the key", column);
+			error_set(error, result, "a stored row has no '%s', which is part of the key",
+			          column);
 		else
 			no_memory(error);
 	}
@@ -273,7 +277,8 @@ static enum result restore_batches(struct restore *restore, struct error *error)
 enum result restore_run(const struct restore_options *options, struct restore_report *report,
                         struct error *error)
 {
-	struct restore restore = {.options = options, .report = report, .prefix = spool_prefix(options->dataset)};
+	struct restore restore = {
+	    .options = options, .report = report, .prefix = spool_prefix(options->dataset)};
 	*report = (struct restore_report){0};
 	if (restore.prefix == NULL)
 		return no_memory(error);
@@ -286,10 +291,11 @@ enum result restore_run(const struct restore_options *options, struct restore_re
 	if (result == RESULT_OK)
 		restore.dataset->options.on_change = BATCH_CHANGE_UPDATES;
 	if (result == RESULT_OK && restore.dataset->options.spec.keeps_duplicates)
-		result = error_set(error, RESULT_CONFIG,
-		                   "dataset '%s' keeps duplicates, which its stored rows alone do not tell: deliver "
-		                   "its files again",
-		                   options->dataset);
+		result = error_set(
+		    error, RESULT_CONFIG,
+		    "dataset '%s' keeps duplicates, which its stored rows alone do not tell: deliver "
+		    "its files again",
+		    options->dataset);
 	if (result == RESULT_OK)
 		result = freeze(&restore, error);
 	if (result == RESULT_OK)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/audit.h"
+#include "mend/audit.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -112,8 +112,8 @@ static enum result check_object(struct audit *audit, const json_t *entry, struct
 	}
 	if (result != RESULT_OK)
 		return result;
-	bool is_same = object.size == bytes &&
-	               (!object.has_sha256 || memcmp(object.sha256, sha256, sizeof sha256) == 0);
+	bool is_same =
+	    object.size == bytes && (!object.has_sha256 || memcmp(object.sha256, sha256, sizeof sha256) == 0);
 	if (!is_same) {
 		report->different++;
 		note(audit, name, "is not what was stored");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_REFEED_H
-#define ROWSIEVE_INGEST_REFEED_H
+#ifndef ROWSIEVE_MEND_REFEED_H
+#define ROWSIEVE_MEND_REFEED_H
 
 #include "base/error.h"
 #include "state.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/forget.h"
+#include "mend/forget.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

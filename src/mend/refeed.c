@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/refeed.h"
+#include "mend/refeed.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_RESTORE_H
-#define ROWSIEVE_INGEST_RESTORE_H
+#ifndef ROWSIEVE_MEND_RESTORE_H
+#define ROWSIEVE_MEND_RESTORE_H
 
 #include "ingest/ingest.h"
 #include "store/store.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_FORGET_H
-#define ROWSIEVE_INGEST_FORGET_H
+#ifndef ROWSIEVE_MEND_FORGET_H
+#define ROWSIEVE_MEND_FORGET_H
 
 #include "base/error.h"
 #include "state.h"

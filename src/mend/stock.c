@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/stock.h"
+#include "mend/stock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ingest/replay.h"
+#include "mend/replay.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "ingest/dataset.h"
-#include "ingest/rejects_list.h"
+#include "mend/rejects_list.h"
 
 /* A file is written out when this much waits. */
 enum { BUFFER_LIMIT = 1 << 20 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_REPLAY_H
-#define ROWSIEVE_INGEST_REPLAY_H
+#ifndef ROWSIEVE_MEND_REPLAY_H
+#define ROWSIEVE_MEND_REPLAY_H
 
 #include "base/error.h"
 #include "base/id.h"

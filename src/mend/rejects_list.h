@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ROWSIEVE_INGEST_REJECTS_LIST_H
-#define ROWSIEVE_INGEST_REJECTS_LIST_H
+#ifndef ROWSIEVE_MEND_REJECTS_LIST_H
+#define ROWSIEVE_MEND_REJECTS_LIST_H
 
 #include "ingest/rejects.h"
 
