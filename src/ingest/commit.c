@@ -351,15 +351,18 @@ static void put_chunks(struct state_txn *txn, struct ingest *ingest)
 }
 
 /* What an end owes to the store is owed once: a delivery may wait in the list while others go on. */
-static void end_deliveries(struct state_txn *txn, struct ingest *ingest)
+static enum result end_deliveries(struct state_txn *txn, struct ingest *ingest, struct error *error)
 {
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+	enum result result = RESULT_OK;
+	for (struct delivery *delivery = ingest->deliveries; result == RESULT_OK && delivery != NULL;
+	     delivery = delivery->next) {
 		if (!delivery->is_read || delivery->is_ended)
 			continue;
 		delivery->record.finished_ns = clock_wall_ns();
 		state_delivery_put(txn, &delivery->record);
-		spool_owe(txn, &ingest->options.spool, delivery);
+		result = spool_owe(txn, &ingest->options.spool, delivery, error);
 	}
+	return result;
 }
 
 /* Promise 3: every record that was read has one outcome. A mismatch is a bug; the file stays. */
@@ -415,8 +418,11 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 	record_deliveries(txn, ingest);
 	apply_marks(txn, &marks);
 	put_chunks(txn, ingest);
-	end_deliveries(txn, ingest);
-	result = commit_txn(txn, error);
+	result = end_deliveries(txn, ingest, error);
+	if (result == RESULT_OK)
+		result = commit_txn(txn, error);
+	else
+		state_txn_abort(txn);
 	free(marks.marks);
 	if (result != RESULT_OK)
 		return result;

@@ -170,11 +170,12 @@ enum result spool_link(const struct spool_options *options, const struct deliver
 	return spool_copy(options, delivery, fd, error);
 }
 
-void spool_owe(struct state_txn *txn, const struct spool_options *options, const struct delivery *delivery)
+enum result spool_owe(struct state_txn *txn, const struct spool_options *options,
+                      const struct delivery *delivery, struct error *error)
 {
 	const struct dataset *dataset = dataset_of(delivery);
 	if (options->directory == NULL || (!options->rows && !options->raw) || dataset == NULL)
-		return;
+		return RESULT_OK;
 	struct state_outbox entry = {
 	    .kind = STATE_OUTBOX_RAW,
 	    .dataset = dataset->record.id,
@@ -182,13 +183,16 @@ void spool_owe(struct state_txn *txn, const struct spool_options *options, const
 	    .made_ns = delivery->record.finished_ns,
 	};
 	memcpy(entry.subject, delivery->record.id, sizeof entry.subject);
-	if (spool_wants_raw(options, delivery) &&
-	    raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) == 0)
+	if (spool_wants_raw(options, delivery)) {
+		if (raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) != 0)
+			return error_set(error, RESULT_NO_MEMORY, "out of memory");
 		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
+	}
 	entry.kind = STATE_OUTBOX_MANIFEST;
 	entry.bytes = 0;
 	entry.object[0] = '\0';
 	state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
+	return RESULT_OK;
 }
 
 /* The ids that name files which must stay. */

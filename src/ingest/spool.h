@@ -52,9 +52,10 @@ enum result spool_link(const struct spool_options *options, const struct deliver
 /* Does this delivery's file go to the store? */
 bool spool_wants_raw(const struct spool_options *options, const struct delivery *delivery);
 
-/* Owes what an ended delivery owes: its file, and its manifest. Failures stick in the
- * transaction. */
-void spool_owe(struct state_txn *txn, const struct spool_options *options, const struct delivery *delivery);
+/* Owes what an ended delivery owes: its file, and its manifest. Failures of the state stick in the transaction;
+ * RESULT_NO_MEMORY: it must not be committed. */
+enum result spool_owe(struct state_txn *txn, const struct spool_options *options,
+                      const struct delivery *delivery, struct error *error) WARN_UNUSED;
 
 /* Removes what nothing in the state owes. No batch may be between step 0 and step 1. */
 enum result spool_sweep(const struct spool_options *options, struct state *state,

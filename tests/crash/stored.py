@@ -43,12 +43,20 @@ def observe(site):
     check("stored batches", sorted(name.rpartition("/")[2] for name in of_kind["rows"]), expected)
     check_manifests(objects, of_kind)
     rows = [
-        (name.split("/")[0], *record)
+        (name.split("/")[0], *without_empty_end(record))
         for name, body in of_kind["rows"].items()
         for record in list(csv.reader(io.StringIO(gzip.decompress(body).decode())))[1:]
     ]
     raw = sorted((name.rpartition("/")[2].partition("-")[2], hashlib.sha256(body).hexdigest()) for name, body in of_kind["raw"].items())
     return {"stored rows": sorted(rows), "stored files": raw}
+
+
+def without_empty_end(record):
+    """A column that came later is null in rows stored before; in which version a row is stored depends on the order in
+    which files were taken."""
+    while record and record[-1] == "":
+        record = record[:-1]
+    return record
 
 
 def check_manifests(objects, of_kind):

@@ -153,14 +153,16 @@ class Sweep:
             return str(broken)
 
     def view(self, seen):
-        """A file that could not be opened is taken after others: which of two files a row was new in may change."""
+        """A file that could not be opened is taken after others: which of two files a row was new in may change. One
+        whose identity could not be read is read once more: nothing but duplicates, the same rejects, the same file."""
         if self.kind in ("kill", "cut"):
             return seen
         new = collections.Counter()
         for report in seen["history"]:
             new[report["dataset"]] += report["new"]
             report["duplicate"] += report.pop("new")
-        return {**seen, "new": dict(new)}
+        again = {key: without_repeats(seen[key]) for key in ("history", "rejected", "stored files") if key in seen}
+        return {**seen, "new": dict(new), **again}
 
     def check_end(self, site, point, status, was_hit):
         if self.kind in ("kill", "cut"):
@@ -176,6 +178,10 @@ class Sweep:
         if self.kind == "kill" and issubclass(self.site, MysqlSite):
             required += ("sendto socket COMMIT",)
         return [start for start in required if not any(place.startswith(start) for place in self.hits)]
+
+
+def without_repeats(things):
+    return [thing for place, thing in enumerate(things) if thing not in things[:place]]
 
 
 def differences(found, expected):
