@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/digest_ahead.h"
 #include "store/xml.h"
 
 enum { UPLOAD_ID_MAX = 1023, PARTS_MAX = 10000 };
@@ -234,20 +235,37 @@ static enum result send_part(struct upload *upload, uint32_t index, const struct
 	return RESULT_OK;
 }
 
+static struct digest_range part_range(const struct upload *upload, uint32_t index)
+{
+	uint64_t offset = index * upload->part_size;
+	uint64_t left = upload->put->size - offset;
+	return (struct digest_range){
+	    .fd = upload->put->fd,
+	    .offset = offset,
+	    .length = left < upload->part_size ? left : upload->part_size,
+	    .stop = upload->s3->session.stop,
+	};
+}
+
+static void drop_ahead(struct digest_ahead **ahead)
+{
+	digest_ahead_drop(*ahead);
+}
+
+/* While a part is sent, the digests of the next are made. */
 static enum result send_parts(struct upload *upload, struct error *error)
 {
-	enum result result = RESULT_OK;
+	CLEANUP(drop_ahead) struct digest_ahead *ahead = NULL;
+	struct digest_range next = part_range(upload, 0);
+	enum result result = digest_ahead_start(&ahead, &next, error);
 	for (uint32_t i = 0; result == RESULT_OK && i < upload->part_count; i++) {
-		uint64_t offset = i * upload->part_size;
-		uint64_t left = upload->put->size - offset;
-		struct digest_range range = {
-		    .fd = upload->put->fd,
-		    .offset = offset,
-		    .length = left < upload->part_size ? left : upload->part_size,
-		    .stop = upload->s3->session.stop,
-		};
+		struct digest_range range = next;
 		struct digest_pair digests;
-		result = digest_both(&digests, &range, error);
+		result = digest_ahead_finish(STEAL(ahead), &digests, error);
+		if (result == RESULT_OK && i + 1 < upload->part_count) {
+			next = part_range(upload, i + 1);
+			result = digest_ahead_start(&ahead, &next, error);
+		}
 		if (result == RESULT_OK && !is_same(&upload->parts[i], range.length, digests.md5))
 			result = send_part(upload, i, &range, &digests, error);
 	}
