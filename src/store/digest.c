@@ -22,6 +22,11 @@ static enum result fail(struct error *error)
 	return error_set(error, RESULT_NO_MEMORY, "cannot make a digest");
 }
 
+static bool update(EVP_MD_CTX *digest, const void *bytes, size_t count)
+{
+	return digest == NULL || EVP_DigestUpdate(digest, bytes, count) == 1;
+}
+
 /* Feeds the range to the contexts; the second may be NULL. */
 static enum result feed(EVP_MD_CTX *first, EVP_MD_CTX *second, const struct digest_range *range,
                         struct error *error)
@@ -41,8 +46,8 @@ static enum result feed(EVP_MD_CTX *first, EVP_MD_CTX *second, const struct dige
 			return error_set_errno(error, RESULT_IO, "cannot read what is to be stored");
 		if (count == 0)
 			return error_set(error, RESULT_CHANGED, "the file is shorter than it was");
-		if (EVP_DigestUpdate(first, piece, (size_t)count) != 1 ||
-		    (second != NULL && EVP_DigestUpdate(second, piece, (size_t)count) != 1))
+		if (!update(first, piece, (size_t)count) || !update(second, piece, (size_t)count) ||
+		    !update(range->whole, piece, (size_t)count))
 			return fail(error);
 		done += (uint64_t)count;
 	}

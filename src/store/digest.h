@@ -2,6 +2,7 @@
 #ifndef ROWSIEVE_STORE_DIGEST_H
 #define ROWSIEVE_STORE_DIGEST_H
 
+#include <openssl/types.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct digest_range {
 	uint64_t offset;
 	uint64_t length;
 	const atomic_bool *stop; /* set: leave with RESULT_STOPPED; may be NULL */
+	EVP_MD_CTX *whole;       /* a digest of more than the range, which gets its bytes too; may be NULL */
 };
 
 struct digest_pair {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/s3_multipart.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct upload {
 	struct part *parts;
 	uint32_t part_count;
 	uint64_t part_size;
+	EVP_MD_CTX *whole; /* of the parts, in order: bytes that the store has are those of this digest */
 };
 
 static enum result no_memory(struct error *error)
@@ -244,6 +246,7 @@ static struct digest_range part_range(const struct upload *upload, uint32_t inde
 	    .offset = offset,
 	    .length = left < upload->part_size ? left : upload->part_size,
 	    .stop = upload->s3->session.stop,
+	    .whole = upload->whole,
 	};
 }
 
@@ -270,6 +273,18 @@ static enum result send_parts(struct upload *upload, struct error *error)
 			result = send_part(upload, i, &range, &digests, error);
 	}
 	return result;
+}
+
+/* The file was read for its digest, and then again for the parts: whoever wrote to it meanwhile made an object
+ * of neither version. */
+static enum result check_whole(const struct upload *upload, struct error *error)
+{
+	uint8_t sha256[STORE_SHA256_SIZE];
+	if (EVP_DigestFinal_ex(upload->whole, sha256, NULL) != 1)
+		return no_memory(error);
+	if (memcmp(sha256, upload->put->sha256, sizeof sha256) == 0)
+		return RESULT_OK;
+	return error_set(error, RESULT_CHANGED, "'%s' is not what it was said to be", upload->put->name);
 }
 
 static enum result append_parts(struct buffer *body, const struct upload *upload)
@@ -327,13 +342,20 @@ enum result s3_multipart_put(struct s3 *s3, const char *key, const struct store_
 	struct upload upload = {.s3 = s3, .key = key, .put = put, .part_size = choose_part_size(put->size)};
 	upload.part_count = (uint32_t)((put->size + upload.part_size - 1) / upload.part_size);
 	upload.parts = calloc(upload.part_count, sizeof *upload.parts);
-	if (upload.parts == NULL)
-		return no_memory(error);
-	enum result result = begin(&upload, error);
+	upload.whole = EVP_MD_CTX_new();
+	enum result result = RESULT_OK;
+	if (upload.parts == NULL || upload.whole == NULL ||
+	    EVP_DigestInit_ex(upload.whole, EVP_sha256(), NULL) != 1)
+		result = no_memory(error);
+	if (result == RESULT_OK)
+		result = begin(&upload, error);
 	if (result == RESULT_OK)
 		result = send_parts(&upload, error);
 	if (result == RESULT_OK)
+		result = check_whole(&upload, error);
+	if (result == RESULT_OK)
 		result = complete(&upload, error);
+	EVP_MD_CTX_free(upload.whole);
 	free(upload.parts);
 	return result;
 }

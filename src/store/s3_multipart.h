@@ -9,7 +9,8 @@
 /* Objects above this go up in parts. */
 #define S3_MULTIPART_THRESHOLD (UINT64_C(64) << 20)
 
-/* Sends the parts that the store does not have, and has it put them together. */
+/* Sends the parts that the store does not have, and has it put them together when all of them, those it had
+ * among them, are the bytes of the digest. */
 enum result s3_multipart_put(struct s3 *s3, const char *key, const struct store_put *put,
                              struct error *error) WARN_UNUSED;
 

@@ -83,11 +83,12 @@ BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: %d\r\nConnection: close\r\n\r
 
 class Way:
     """A TCP proxy on loopback. `mode` decides what becomes of each new connection, and of those under way:
-    "open", "cut" (after a few bytes), "slow", "full", "busy"."""
+    "open", "cut" (after a few bytes), "slow", "full", "busy". `on_data` hears of bytes before they go on."""
 
-    def __init__(self, target, random):
+    def __init__(self, target, random, on_data=lambda data: None):
         self.target = target
         self.random = random
+        self.on_data = on_data
         self.mode = "open"
         self.passed = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -136,6 +137,7 @@ class Way:
                 elif self.mode == "slow":
                     time.sleep(0.02)
                 self.passed += len(data)
+                self.on_data(data)
                 sink.sendall(data)
         except OSError:
             pass

@@ -94,11 +94,32 @@ class ExplainedFailures(S3Case):
         self.assert_segments_are_the_table(self.objects())
 
 
-class LargeFiles(S3Case):
+class PartsChecks(S3Case):
+    """For objects in parts, which are larger than what one wants to hold."""
+
+    PART = 16 << 20
+
+    def stored_digest(self, key):
+        digest, offset = hashlib.sha256(), 0
+        size = self.s3.list(self.bucket)[key]
+        while offset < size:
+            digest.update(self.s3.get_range(self.bucket, key, offset, 64 << 20))
+            offset += 64 << 20
+        return digest.hexdigest(), size
+
+    def assert_stored(self, path):
+        (key,) = (key for key in self.s3.list(self.bucket) if path.name in key)
+        with open(path, "rb") as file:
+            expected = hashlib.file_digest(file, "sha256").hexdigest()
+        self.assertEqual(self.stored_digest(key), (expected, path.stat().st_size))
+        self.assertEqual(self.s3.uploads(self.bucket), [])
+        self.assert_spool_is_empty()
+
+
+class LargeFiles(PartsChecks):
     """A file of many parts: bounded memory, and a kill in the middle costs the part that was on its way."""
 
     SIZE = (6 << 30) if DEEP else (300 << 20)
-    PART = 16 << 20
 
     def large(self):
         path = self.directory / "large.csv"
@@ -108,17 +129,6 @@ class LargeFiles(S3Case):
             for number in range(self.SIZE // len(line)):
                 file.write(b"%016d" % number + line[16:])
         return path
-
-    def digest(self, body):
-        return hashlib.sha256(body).hexdigest()
-
-    def stored_digest(self, key):
-        digest, offset = hashlib.sha256(), 0
-        size = self.s3.list(self.bucket)[key]
-        while offset < size:
-            digest.update(self.s3.get_range(self.bucket, key, offset, 64 << 20))
-            offset += 64 << 20
-        return digest.hexdigest(), size
 
     def test_a_kill_in_the_middle_costs_a_part(self):
         self.options += ["-o", "s3.rows=false"]
@@ -140,12 +150,59 @@ class LargeFiles(S3Case):
         self.assertEqual(process.returncode, 0)
         self.assertLess(usage.ru_maxrss, 64 << 10, "resident KiB")
         self.assertLess(way.passed - before, self.SIZE // 2 + 2 * self.PART, "bytes of parts that were sent again")
-        (key,) = (key for key in self.s3.list(self.bucket) if "large.csv" in key)
-        with open(path, "rb") as file:
-            expected = hashlib.file_digest(file, "sha256").hexdigest()
-        self.assertEqual(self.stored_digest(key), (expected, path.stat().st_size))
+        self.assert_stored(path)
+
+
+class EditedMeanwhile(PartsChecks):
+    """Somebody writes to a file between the reading for its digest and that for its parts, and leaves no trace of it."""
+
+    PIECE = b"x" * 65535 + b"\n"
+
+    def setUp(self):
+        super().setUp()
+        self.options += ["-o", "s3.rows=false"]
+        self.path = self.write("large.csv", b"text\n" + self.PIECE * 1050)
+        self.ingest(self.path, dataset="k", options=["-o", "s3.endpoint=http://127.0.0.1:1"])
+        (self.owed,) = (self.data / "state" / "spool").iterdir()
+        self.is_armed = False
+        self.way = Way(self.shared_server.port, None, self.on_data)
+        self.addCleanup(self.way.close)
+        self.through = s3_options(self.way.port, self.bucket, prefix="base/test")
+
+    def on_data(self, data):
+        """The first that the store is asked comes after the digest, and before the parts."""
+        if self.is_armed and b"uploads=" in data:
+            self.is_armed = False
+            self.put_byte(b"y")
+
+    def put_byte(self, byte):
+        status = self.owed.stat()
+        with open(self.owed, "r+b") as file:
+            file.seek(self.PART // 2)
+            file.write(byte)
+        os.utime(self.owed, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def assert_edit_is_noticed(self):
+        self.is_armed = True
+        done = self.rowsieve("ingest", "--dataset", "k", self.small("tiny.csv"), *self.through)
+        self.assertFalse(self.is_armed)
+        self.assertIn("large.csv' is not what it was said to be", done.stderr)
+        self.assertEqual([key for key in self.s3.list(self.bucket) if "large.csv" in key], [])
         self.assertEqual(self.s3.uploads(self.bucket), [])
-        self.assert_spool_is_empty()
+        self.assertEqual(self.outbox()["owed"], 2, "the file, and the manifest that would name it")
+        self.put_byte(b"x")
+        self.ingest(self.small("tiny.csv"), dataset="k")
+        self.assert_stored(self.path)
+
+    def test_is_noticed(self):
+        self.assert_edit_is_noticed()
+
+    def test_is_noticed_in_parts_that_were_sent_before(self):
+        daemon = self.daemon(*self.through)
+        daemon.wait_until(lambda: self.way.passed > 3 * self.PART, "some parts were sent")
+        daemon.kill()
+        self.assertEqual(len(self.s3.uploads(self.bucket)), 1)
+        self.assert_edit_is_noticed()
 
 
 class NamesAndAddresses(S3Case):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,6 +46,23 @@ Test(digest_ahead, makes_the_digests_of_the_stretch)
 	cr_assert_eq(digest_both(&expected, &range, &error), RESULT_OK);
 	cr_assert_eq(make(&range, &made), RESULT_OK);
 	cr_assert_eq(memcmp(&made, &expected, sizeof made), 0);
+}
+
+Test(digest_ahead, stretches_in_order_make_the_digest_of_the_whole)
+{
+	EVP_MD_CTX *whole = EVP_MD_CTX_new();
+	cr_assert_eq(EVP_DigestInit_ex(whole, EVP_sha256(), NULL), 1);
+	struct digest_pair ignored;
+	for (uint64_t offset = 0; offset < 10; offset += 5) {
+		struct digest_range range = {.fd = fd, .offset = offset, .length = 5, .whole = whole};
+		cr_assert_eq(make(&range, &ignored), RESULT_OK);
+	}
+	uint8_t made[STORE_SHA256_SIZE];
+	uint8_t expected[STORE_SHA256_SIZE];
+	cr_assert_eq(EVP_DigestFinal_ex(whole, made, NULL), 1);
+	EVP_MD_CTX_free(whole);
+	cr_assert_eq(digest_sha256_bytes(expected, "0123456789", 10, &error), RESULT_OK);
+	cr_assert_eq(memcmp(made, expected, sizeof made), 0);
 }
 
 Test(digest_ahead, hands_on_what_failed)
