@@ -5,6 +5,10 @@
 #include <string.h>
 
 #include "ingest/batch_keys.h"
+#include "schema/row_digests.h"
+
+/* Few enough for the processor's cache. */
+enum { DIGESTED_AT_ONCE = 256 };
 
 static bool allocate(struct batch *batch, size_t rows)
 {
@@ -64,14 +68,38 @@ struct batch_row *batch_add(struct batch *batch, size_t offset, const struct ide
 {
 	struct batch_row *row = &batch->rows[batch->count++];
 	*row = (struct batch_row){
-	    .digest = {digests->row.hi, digests->row.lo},
-	    .key = {digests->key.hi, digests->key.lo},
-	    .rank = digests->rank,
 	    .counts = counts,
 	    .offset = offset,
 	    .length = (uint32_t)(batch->bytes.length - offset),
+	    .has_digest = digests != NULL,
 	};
+	if (digests != NULL) {
+		row->digest = (struct state_digest){digests->row.hi, digests->row.lo};
+		row->key = (struct state_digest){digests->key.hi, digests->key.lo};
+		row->rank = digests->rank;
+	}
 	return row;
+}
+
+void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE])
+{
+	struct batch_row *rows[DIGESTED_AT_ONCE];
+	struct slice bytes[DIGESTED_AT_ONCE];
+	struct row_digest digests[DIGESTED_AT_ONCE];
+	for (size_t i = 0; i < batch->count;) {
+		size_t count = 0;
+		for (; i < batch->count && count < DIGESTED_AT_ONCE; i++) {
+			if (batch->rows[i].has_digest)
+				continue;
+			struct batch_row *row = rows[count] = &batch->rows[i];
+			bytes[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
+		}
+		row_digests(bytes, count, row_key, digests);
+		for (size_t j = 0; j < count; j++) {
+			rows[j]->digest = (struct state_digest){digests[j].hi, digests[j].lo};
+			rows[j]->has_digest = true;
+		}
+	}
 }
 
 /* The rows that are still to be judged, by their digests. */

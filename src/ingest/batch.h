@@ -29,6 +29,7 @@ struct batch_row {
 	struct state_counts *counts;
 	size_t offset; /* of the canonical form in `bytes` */
 	uint32_t length;
+	bool has_digest;
 	bool is_old;  /* not newer than its member's watermark */
 	bool is_past; /* of a bag: judged before a restart, and counted again only */
 	enum batch_fate fate;
@@ -85,12 +86,16 @@ enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_d
 void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
 
-/* Takes the canonical form that was appended to batch->bytes from `offset` on. counts must outlive the
- * judgement, and be those of one member. The row is the caller's to mark before the next call. */
+/* Takes the canonical form that was appended to batch->bytes from `offset` on. Without digests, the row's will be
+ * that of all its columns. counts must outlive the judgement, and be those of one member. The row is the caller's
+ * to mark before the next call. */
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts);
 
-/* Counts each row as new, updated, duplicate or filtered, and leaves those to store; those in refused[] are the
+/* Digests the rows that were added without. Many at once cost a fraction of as many one by one. */
+void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE]);
+
+/* Every row has its digest. Counts each row as new, updated, duplicate or filtered, and leaves those to store; those in refused[] are the
  * caller's to count. */
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
 

@@ -29,6 +29,7 @@ static enum result number_rows(struct ingest *ingest, struct error *error)
 
 static enum result judge_batch(struct ingest *ingest, struct error *error)
 {
+	batch_digest(&ingest->batch, ingest->current->row_key);
 	enum result result = number_rows(ingest, error);
 	if (result != RESULT_OK)
 		return result;

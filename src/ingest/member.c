@@ -99,15 +99,18 @@ static enum result take_row(const struct member_input *input, struct identity *i
 		batch->bytes.length = offset;
 		return reject(input, record, NULL, refusal, error);
 	}
-	enum result result =
-	    identity_digest(identity, row, input->member->dataset->row_key, &digests, &column);
+	enum result result = RESULT_OK;
+	bool is_left = identity_is_all(identity); /* to the batch, which digests many rows at once */
+	if (!is_left)
+		result = identity_digest(identity, row, input->member->dataset->row_key, &digests, &column);
 	if (result == RESULT_INVALID) {
 		batch->bytes.length = offset;
 		return reject(input, record, column, "a column of the key is missing", error);
 	}
 	if (result != RESULT_OK)
 		return error_set(error, result, "out of memory");
-	struct batch_row *added = batch_add(batch, offset, &digests, &input->member->mark.member.counts);
+	struct batch_row *added =
+	    batch_add(batch, offset, is_left ? NULL : &digests, &input->member->mark.member.counts);
 	added->is_past = input->member->is_past;
 	if (input->member->dataset->options.spec.watermark != NULL)
 		added->is_old =

@@ -47,6 +47,13 @@ struct identity {
 };
 
 struct identity identity_of(const struct schema *schema);
+
+/* There is no key, and the digest of a row is that of all its bytes: row_digest() will do. */
+static inline bool identity_is_all(const struct identity *identity)
+{
+	return !identity->is_keyed && !identity->is_partial;
+}
+
 void identity_close(struct identity *identity);
 
 /* RESULT_INVALID: a column of the key is null; *column is its name. Otherwise RESULT_NO_MEMORY. */

@@ -65,6 +65,22 @@ Test(batch, the_first_of_equal_rows_is_new_and_order_is_kept)
 	cr_assert_eq(counts.duplicate, 2);
 }
 
+Test(batch, rows_without_digests_are_judged_as_those_with)
+{
+	cr_assert_eq(batch_open(&batch, 3000, 1 << 20, false), RESULT_OK);
+	for (int i = 0; i < 3000; i++) {
+		size_t offset = batch.bytes.length;
+		cr_assert_eq(buffer_printf(&batch.bytes, "%d", i % 1000), RESULT_OK);
+		struct slice row = {batch.bytes.data + offset, batch.bytes.length - offset};
+		struct identity_digests digests = {.row = row_digest(row, KEY)};
+		batch_add(&batch, offset, i % 3 == 0 ? &digests : NULL, &counts);
+	}
+	batch_digest(&batch, KEY);
+	judge();
+	cr_assert_eq(counts.new, 1000);
+	cr_assert_eq(counts.duplicate, 2000);
+}
+
 Test(batch, the_digests_of_unseen_rows_rise_strictly)
 {
 	cr_assert_eq(batch_open(&batch, 1000, 1 << 20, false), RESULT_OK);
