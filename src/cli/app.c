@@ -237,8 +237,8 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    [CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
 	};
 	const struct config *config = app->config;
-	/* Half of the memory is for the batch; the other half holds a record in the making and what libraries
-	 * need. */
+	/* Half of the memory is for the batch on its way and the one that is filled, a quarter for what is known of
+	 * their rows and one for the rows; the other half holds a record in the making and what libraries need. */
 	uint64_t share = config->memory / 4;
 	return (struct ingest_options){
 	    .state = app->state,
@@ -251,7 +251,7 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    .rejected = config->rejected,
 	    .spool = app_spool_options(config),
 	    .batch_rows = lesser(config->batch.rows, share / BATCH_ROW_COST),
-	    .batch_bytes = lesser(config->batch.bytes, share),
+	    .batch_bytes = lesser(config->batch.bytes, share / 2),
 	    .max_field = config->limits.max_field,
 	    .max_columns = config->limits.max_columns,
 	    .limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},

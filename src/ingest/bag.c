@@ -101,11 +101,12 @@ enum result bag_number(struct bag *bag, struct state *state, struct batch *batch
                        struct error *error)
 {
 	struct state_sort_item *items = batch->items;
-	for (size_t from = 0, to; from < batch->count; from = to) {
-		const struct state_counts *member = batch->rows[from].counts;
+	for (const struct batch_share *share = batch->shares; share != NULL; share = share->next) {
+		const struct state_counts *member = share->member;
+		size_t end = share->next != NULL ? share->next->first : batch->count;
 		size_t count = 0;
-		for (to = from; to < batch->count && batch->rows[to].counts == member; to++)
-			items[count++] = (struct state_sort_item){batch->rows[to].digest, to};
+		for (size_t i = share->first; i < end; i++)
+			items[count++] = (struct state_sort_item){batch->rows[i].digest, i};
 		state_sort_items(items, items + batch->capacity, count);
 		enum result result = number_member(bag, state, items, count, bag->owner == member,
 		                                   open == member, row_key, error);

@@ -10,9 +10,15 @@
 /* Few enough for the processor's cache. */
 enum { DIGESTED_AT_ONCE = 256 };
 
-static bool allocate(struct batch *batch, size_t rows)
+enum result batch_open_room(struct batch *batch, size_t rows, size_t bytes)
 {
+	*batch = (struct batch){.capacity = rows, .limit = bytes};
 	batch->rows = calloc(rows, sizeof *batch->rows);
+	return batch->rows != NULL ? RESULT_OK : RESULT_NO_MEMORY;
+}
+
+static bool allocate_scratch(struct batch *batch, size_t rows)
+{
 	batch->digests = calloc(rows, sizeof *batch->digests);
 	batch->entries = calloc(rows, sizeof *batch->entries);
 	batch->unseen = calloc(rows, sizeof *batch->unseen);
@@ -20,22 +26,33 @@ static bool allocate(struct batch *batch, size_t rows)
 	batch->items = calloc(rows, 2 * sizeof *batch->items);
 	batch->known = calloc(rows, sizeof *batch->known);
 	batch->seen = calloc(rows, sizeof *batch->seen);
-	return batch->rows != NULL && batch->digests != NULL && batch->entries != NULL &&
-	       batch->unseen != NULL && batch->refused != NULL && batch->items != NULL &&
-	       batch->known != NULL && batch->seen != NULL;
+	return batch->digests != NULL && batch->entries != NULL && batch->unseen != NULL &&
+	       batch->refused != NULL && batch->items != NULL && batch->known != NULL && batch->seen != NULL;
 }
 
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry)
 {
-	*batch = (struct batch){.capacity = rows, .limit = bytes, .is_dry = is_dry};
-	if (allocate(batch, rows))
+	enum result result = batch_open_room(batch, rows, bytes);
+	batch->is_dry = is_dry;
+	if (result == RESULT_OK && allocate_scratch(batch, rows))
 		return RESULT_OK;
 	batch_close(batch);
 	return RESULT_NO_MEMORY;
 }
 
+static void free_shares(struct batch *batch)
+{
+	while (batch->shares != NULL) {
+		struct batch_share *share = batch->shares;
+		batch->shares = share->next;
+		free(share);
+	}
+	batch->last_share = NULL;
+}
+
 void batch_close(struct batch *batch)
 {
+	free_shares(batch);
 	batch_memory_free(batch->memory);
 	buffer_free(&batch->bytes);
 	free(batch->rows);
@@ -56,6 +73,7 @@ bool batch_is_full(const struct batch *batch)
 
 void batch_clear(struct batch *batch)
 {
+	free_shares(batch);
 	batch->bytes.length = 0;
 	batch->count = 0;
 	batch->unseen_count = 0;
@@ -63,12 +81,29 @@ void batch_clear(struct batch *batch)
 	batch->refused_count = 0;
 }
 
+static struct batch_share *add_share(struct batch *batch, struct state_counts *member)
+{
+	struct batch_share *share = malloc(sizeof *share);
+	if (share == NULL)
+		return NULL;
+	*share = (struct batch_share){.member = member, .first = batch->count};
+	if (batch->shares == NULL)
+		batch->shares = share;
+	else
+		batch->last_share->next = share;
+	batch->last_share = share;
+	return share;
+}
+
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts)
 {
+	struct batch_share *share = batch->last_share;
+	if ((share == NULL || share->member != counts) && (share = add_share(batch, counts)) == NULL)
+		return NULL;
 	struct batch_row *row = &batch->rows[batch->count++];
 	*row = (struct batch_row){
-	    .counts = counts,
+	    .counts = &share->counts,
 	    .offset = offset,
 	    .length = (uint32_t)(batch->bytes.length - offset),
 	    .has_digest = digests != NULL,
@@ -99,6 +134,39 @@ void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE])
 			rows[j]->digest = (struct state_digest){digests[j].hi, digests[j].lo};
 			rows[j]->has_digest = true;
 		}
+	}
+}
+
+void batch_take(struct batch *to, struct batch *from)
+{
+	struct buffer bytes = to->bytes;
+	struct batch_row *rows = to->rows;
+	to->bytes = from->bytes;
+	to->rows = from->rows;
+	to->count = from->count;
+	to->shares = from->shares;
+	to->last_share = from->last_share;
+	from->bytes = bytes;
+	from->rows = rows;
+	from->count = 0;
+	from->shares = from->last_share = NULL;
+}
+
+void batch_add_counts(struct state_counts *sum, const struct state_counts *counts)
+{
+	sum->rows += counts->rows;
+	sum->new += counts->new;
+	sum->updated += counts->updated;
+	sum->duplicate += counts->duplicate;
+	sum->filtered += counts->filtered;
+	sum->rejected += counts->rejected;
+}
+
+void batch_fold(struct batch *batch)
+{
+	for (struct batch_share *share = batch->shares; share != NULL; share = share->next) {
+		batch_add_counts(share->member, &share->counts);
+		share->counts = (struct state_counts){0};
 	}
 }
 

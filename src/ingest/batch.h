@@ -12,9 +12,9 @@
 #include "state_sort.h"
 
 /*
- * Rows on their way: canonical form, digests, and the counts they will be added to. batch_judge() finds out
- * what becomes of each, record by record in the order of delivery, by one sort and one probe; only rows that
- * change the table are kept.
+ * Rows on their way: canonical form, digests, and the members they are of. batch_judge() finds out what becomes of
+ * each, record by record in the order of delivery, by one sort and one probe; only rows that change the table are
+ * kept.
  */
 enum batch_fate {
 	BATCH_DROPPED = 0, /* seen, filtered, refused, or followed by another row of its key */
@@ -26,13 +26,22 @@ struct batch_row {
 	struct state_digest digest; /* of the row; in a bag, of its n-th occurrence */
 	struct state_digest key;    /* with a key */
 	uint64_t rank;              /* with a key: orders rows about as the table does */
-	struct state_counts *counts;
+	struct state_counts *counts; /* of its share */
 	size_t offset; /* of the canonical form in `bytes` */
 	uint32_t length;
 	bool has_digest;
 	bool is_old;  /* not newer than its member's watermark */
 	bool is_past; /* of a bag: judged before a restart, and counted again only */
 	enum batch_fate fate;
+};
+
+/* The rows of one member, which stand together. */
+struct batch_share {
+	struct state_counts counts;  /* what batch_judge() found, until it is folded */
+	struct state_counts *member; /* all of its rows */
+	size_t first;                /* place of the first row */
+	struct state_mark *mark;     /* that covers them; NULL: none was packed (ingest/parcel.h) */
+	struct batch_share *next;
 };
 
 enum batch_on_change {
@@ -54,6 +63,8 @@ struct batch {
 	size_t count;
 	size_t capacity; /* fixed at batch_open(): rows */
 	size_t limit;    /* bytes of canonical form from which on it is full */
+	struct batch_share *shares; /* in the order of rows */
+	struct batch_share *last_share;
 
 	/* after batch_judge(): */
 	struct state_digest *digests; /* without a key: of the rows to store, rising */
@@ -75,29 +86,38 @@ struct batch {
 	struct batch_memory *memory;
 };
 
-/* Memory that a row takes in a batch beside its canonical form, in bytes. */
+/* Memory that a row takes beside its canonical form, in a batch that judges and in the room for the next, in bytes. */
 enum {
-	BATCH_ROW_COST = sizeof(struct batch_row) + 2 * sizeof(struct state_digest) +
+	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + 2 * sizeof(struct state_digest) +
 	                 sizeof(struct state_entry) + sizeof(struct slice) +
 	                 2 * sizeof(struct state_sort_item) + sizeof(uint32_t) + sizeof(bool)
 };
 
 enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry) WARN_UNUSED;
+/* One that only takes rows, for another to judge. */
+enum result batch_open_room(struct batch *batch, size_t rows, size_t bytes) WARN_UNUSED;
 void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. Without digests, the row's will be
- * that of all its columns. counts must outlive the judgement, and be those of one member. The row is the caller's
- * to mark before the next call. */
+ * that of all its columns. `counts` are those of its member; they must outlive the batch. The row is the caller's to
+ * mark before the next call. NULL: no memory. */
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts);
+
+/* `to`, which is empty, takes all rows of `from`, and `from` the room for the next. Both are of one size. */
+void batch_take(struct batch *to, struct batch *from);
 
 /* Digests the rows that were added without. Many at once cost a fraction of as many one by one. */
 void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE]);
 
-/* Every row has its digest. Counts each row as new, updated, duplicate or filtered, and leaves those to store; those in refused[] are the
- * caller's to count. */
+/* Every row has its digest. Counts each row as new, updated, duplicate or filtered, and leaves those to store; those
+ * in refused[] are the caller's to count. */
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
+
+/* Adds what was counted to the members' counts, once. */
+void batch_fold(struct batch *batch);
+void batch_add_counts(struct state_counts *sum, const struct state_counts *counts);
 
 /* Empties it for the next rows. */
 void batch_clear(struct batch *batch);

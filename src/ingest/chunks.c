@@ -40,6 +40,13 @@ void chunks_add(struct chunks *chunks, const struct state_chunk *chunk)
 	chunks->added[chunks->count++] = *chunk;
 }
 
+void chunks_move(struct chunks *to, struct chunks *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		chunks_add(to, &from->added[i]);
+	from->count = 0;
+}
+
 static int compare(const void *left, const void *right)
 {
 	const struct state_chunk *a = left;

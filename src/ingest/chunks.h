@@ -33,6 +33,9 @@ enum result chunks_find(struct chunks *chunks, struct state *state, uint32_t dat
 /* Without memory it is not remembered: it is a cache. */
 void chunks_add(struct chunks *chunks, const struct state_chunk *chunk);
 
+/* What was added to `from` is added to `to` instead. */
+void chunks_move(struct chunks *to, struct chunks *from);
+
 /* Puts what was added into the order that the state wants: rising, distinct. */
 void chunks_sort(struct chunks *chunks);
 

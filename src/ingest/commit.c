@@ -4,50 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
-#include "ingest/segment.h"
-#include "ingest/watermark.h"
-#include "state_merge.h"
 
-static enum result commit_txn(struct state_txn *txn, struct error *error)
-{
-	struct state_error failure;
-	if (state_txn_commit(txn, &failure) != STATE_OK)
-		return dataset_state_error(error, &failure, "cannot write the state");
-	return RESULT_OK;
-}
-
+/* A bag's rows get the numbers of their occurrences. */
 static enum result number_rows(struct ingest *ingest, struct error *error)
 {
 	const struct dataset *dataset = ingest->current;
 	if (!dataset->options.spec.keeps_duplicates)
 		return RESULT_OK;
-	return bag_number(&ingest->bag, ingest->options.state, &ingest->batch, ingest->open_member,
+	batch_digest(&ingest->parcel.batch, dataset->row_key);
+	return bag_number(&ingest->bag, ingest->options.state, &ingest->parcel.batch, ingest->open_member,
 	                  dataset->row_key, error);
 }
 
-static enum result judge_batch(struct ingest *ingest, struct error *error)
+/* Rows that judging makes rejects of belong into the marks. */
+static bool is_judged_first(const struct ingest *ingest)
 {
-	batch_digest(&ingest->batch, ingest->current->row_key);
-	enum result result = number_rows(ingest, error);
-	if (result != RESULT_OK)
-		return result;
-	/* A snapshot taken now sees the pending run of the batch before (I3). */
-	struct state_txn *txn = state_txn_begin_read(ingest->options.state);
-	const struct dataset *dataset = ingest->current;
-	struct batch_rules rules = {
-	    .dataset = dataset->record.id,
-	    .is_keyed = dataset->options.spec.key_count > 0,
-	    .on_change = dataset->options.on_change,
-	};
-	enum state_result judged = batch_judge(&ingest->batch, txn, &rules);
-	struct state_error failure = {.result = judged, .text = "out of memory"};
-	if (judged != STATE_OK)
-		state_txn_failure(txn, &failure);
-	state_txn_abort(txn);
-	return judged == STATE_OK ? origins_reject(&ingest->origins, &ingest->batch, error)
-	                          : dataset_state_error(error, &failure, "cannot probe the seen-set");
+	const struct dataset_options *options = &ingest->current->options;
+	return ingest->options.dry_run ||
+	       (options->spec.key_count > 0 && options->on_change == BATCH_CHANGE_REJECTED);
+}
+
+static enum result judge_first(struct ingest *ingest, struct error *error)
+{
+	struct parcel *parcel = &ingest->parcel;
+	enum result result = parcel_judge(parcel, error);
+	if (result == RESULT_OK)
+		result = origins_reject(&ingest->origins, &parcel->batch, error);
+	batch_fold(&parcel->batch);
+	return result;
 }
 
 /* Step 0, and the lengths that the marks will hold. */
@@ -63,155 +48,106 @@ static enum result sync_rejects(struct ingest *ingest, struct error *error)
 	return RESULT_OK;
 }
 
-struct marks {
-	struct state_mark *marks;
-	size_t count;
-};
-
-/* What a member that is delivered again, and recognised whole, will count: its rows have all been judged. */
-static void remember_counts(struct state_mark *mark)
+static void count_parts(const struct ingest *ingest, size_t *new_deliveries, size_t *dirty_members)
 {
-	const struct state_counts *counts = &mark->member.counts;
-	mark->content.counts = (struct state_counts){
-	    .rows = counts->rows,
-	    .duplicate = counts->rows - counts->filtered,
-	    .filtered = counts->filtered,
-	};
+	*new_deliveries = *dirty_members = 0;
+	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
+	     delivery = delivery->next) {
+		*new_deliveries += !delivery->is_recorded;
+		for (size_t i = 0; i < delivery->member_count; i++)
+			*dirty_members += delivery->members[i]->is_dirty;
+	}
 }
 
-/* The marks of every member that moved on since the last transaction. */
-static enum result collect_marks(struct ingest *ingest, struct marks *out, struct error *error)
+static enum result reserve_parts(struct ingest *ingest, struct error *error)
 {
-	*out = (struct marks){0};
-	size_t capacity = 0;
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		for (size_t i = 0; i < delivery->member_count; i++) {
-			struct delivery_member *member = delivery->members[i];
-			if (!member->is_dirty)
-				continue;
-			if (out->count == capacity) {
-				capacity = capacity == 0 ? 16 : 2 * capacity;
-				struct state_mark *marks = realloc(out->marks, capacity * sizeof *marks);
-				if (marks == NULL) {
-					free(out->marks);
-					return error_set(error, RESULT_NO_MEMORY, "out of memory");
-				}
-				out->marks = marks;
-			}
-			if (member->dataset != NULL) {
-				member->mark.member.dataset = member->dataset->record.id;
-				member->mark.member.cache_epoch = member->dataset->record.cache_epoch;
-				member->mark.content.dataset = member->dataset->record.id;
-			}
-			remember_counts(&member->mark);
-			member->mark.rejects_length = delivery->record.rejects_length;
-			out->marks[out->count++] = member->mark;
-		}
-	}
+	struct parcel *parcel = &ingest->parcel;
+	size_t deliveries, members;
+	count_parts(ingest, &deliveries, &members);
+	parcel->deliveries = calloc(deliveries + 1, sizeof *parcel->deliveries);
+	parcel->marks = calloc(members + 1, sizeof *parcel->marks);
+	if (parcel->deliveries == NULL || parcel->marks == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	return RESULT_OK;
 }
 
-static void clear_dirty(struct ingest *ingest)
+static void pack_delivery(struct parcel *parcel, const struct delivery *delivery)
 {
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		delivery->is_recorded = true;
-		for (size_t i = 0; i < delivery->member_count; i++)
-			delivery->members[i]->is_dirty = false;
+	struct state_delivery *record = &parcel->deliveries[parcel->delivery_count++];
+	*record = delivery->record;
+	record->status = STATE_STATUS_OPEN;
+	record->rejects_length = 0;
+	record->reason[0] = '\0';
+}
+
+static struct state_mark *pack_mark(struct parcel *parcel, const struct delivery *delivery,
+                                    const struct delivery_member *member)
+{
+	struct state_mark *mark = &parcel->marks[parcel->mark_count++];
+	*mark = member->mark;
+	if (member->dataset != NULL) {
+		mark->member.dataset = member->dataset->record.id;
+		mark->member.cache_epoch = member->dataset->record.cache_epoch;
+		mark->content.dataset = member->dataset->record.id;
 	}
+	mark->rejects_length = delivery->record.rejects_length;
+	return mark;
 }
 
-static void promote(struct state_txn *txn, struct dataset *dataset)
+/* Everything that moved on since the last transaction, as it stands now: behind the last row of the parcel. */
+static enum result pack_marks(struct ingest *ingest, struct error *error)
 {
-	state_batch_promote(txn, dataset->record.id);
-	state_dataset_get(txn, dataset->record.name, &dataset->record);
-}
-
-/* A delivery is durable, as open, before anything that belongs to it. */
-static void record_deliveries(struct state_txn *txn, const struct ingest *ingest)
-{
-	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
-	     delivery = delivery->next) {
-		if (delivery->is_recorded)
-			continue;
-		struct state_delivery record = delivery->record;
-		record.status = STATE_STATUS_OPEN;
-		record.rejects_length = 0;
-		record.reason[0] = '\0';
-		state_delivery_put(txn, &record);
-	}
-}
-
-/* Step 0 too: the rows as the object store will get them. Their object's name is fixed with the batch. */
-static enum result keep_rows(const struct ingest *ingest, struct id batch_id, struct state_segment *segment,
-                             struct error *error)
-{
-	const struct spool_options *spool = &ingest->options.spool;
-	const struct state_dataset *dataset = &ingest->current->record;
-	struct state_outbox batch = {.made_ns = clock_wall_ns()};
-	batch.seq = dataset->seq + (ingest->current->promotion_due ? 2 : 1);
-	memcpy(batch.subject, batch_id.bytes, sizeof batch.subject);
-	CLEANUP_FREE char *path = spool_path(spool->directory, batch.subject, SPOOL_ROWS);
-	if (path == NULL || spool_rows_object(segment->object, dataset->name, &batch) != 0)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	segment->made_ns = batch.made_ns;
-	enum result result =
-	    segment_write(path, ingest->batch.unseen, ingest->batch.unseen_count, &segment->bytes, error);
-	return result == RESULT_OK ? file_sync_directory(spool->directory, error) : result;
-}
-
-/* Step 1. */
-static enum result put_intent(struct ingest *ingest, struct id batch_id, const struct state_segment *segment,
-                              struct error *error)
-{
-	struct dataset *dataset = ingest->current;
-	const struct batch *rows = &ingest->batch;
-	struct marks marks;
-	enum result result = collect_marks(ingest, &marks, error);
+	struct parcel *parcel = &ingest->parcel;
+	enum result result = sync_rejects(ingest, error);
+	if (result == RESULT_OK)
+		result = reserve_parts(ingest, error);
 	if (result != RESULT_OK)
 		return result;
-	struct state_txn *txn = state_txn_begin_write(ingest->options.state);
-	if (dataset->promotion_due)
-		promote(txn, dataset);
-	record_deliveries(txn, ingest);
-	chunks_sort(&ingest->chunks);
-	struct state_batch batch = {
-	    .dataset = dataset->record.id,
-	    .seq = dataset->record.seq + 1,
-	    .schema_version = dataset->schema->version,
-	    .chunks = ingest->chunks.added,
-	    .chunk_count = ingest->chunks.count,
-	    .marks = marks.marks,
-	    .mark_count = marks.count,
-	    .segment = segment,
-	    .watermark = watermark_after(dataset, rows),
-	};
-	if (dataset->options.spec.key_count == 0) {
-		batch.digests = rows->digests;
-		batch.digest_count = rows->unseen_count;
-	} else {
-		batch.entries = rows->entries;
-		batch.entry_count = rows->unseen_count;
-		batch.new_count = rows->unseen_count - rows->update_count;
+	/* Members have their rows in the batch in the order in which they are read. */
+	struct batch_share *share = parcel->batch.shares;
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		if (!delivery->is_recorded)
+			pack_delivery(parcel, delivery);
+		for (size_t i = 0; i < delivery->member_count; i++) {
+			struct delivery_member *member = delivery->members[i];
+			struct state_mark *mark =
+			    member->is_dirty ? pack_mark(parcel, delivery, member) : NULL;
+			if (share != NULL && share->member == &member->mark.member.counts) {
+				share->mark = mark;
+				share = share->next;
+			}
+		}
 	}
-	memcpy(batch.batch_id, batch_id.bytes, sizeof batch.batch_id);
-	state_batch_put(txn, &batch);
-	result = commit_txn(txn, error);
-	free(marks.marks);
-	if (result == RESULT_OK) {
-		dataset->promotion_due = false;
-		clear_dirty(ingest);
-		chunks_clear(&ingest->chunks);
-	}
+	chunks_move(&parcel->chunks, &ingest->chunks);
+	return RESULT_OK;
+}
+
+/* The rows of the batch, and what goes with them, are the parcel's; the batch is empty. */
+static enum result pack(struct ingest *ingest, struct error *error)
+{
+	struct parcel *parcel = &ingest->parcel;
+	parcel->dataset = ingest->current;
+	parcel->record = ingest->current->record;
+	parcel->batch_id = id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
+	batch_take(&parcel->batch, &ingest->batch);
+	enum result result = number_rows(ingest, error);
+	if (result == RESULT_OK && is_judged_first(ingest))
+		result = judge_first(ingest, error);
+	if (result == RESULT_OK && !ingest->options.dry_run)
+		result = pack_marks(ingest, error);
 	return result;
 }
 
-/* As much of the merging as so many new entries ask for. */
-static enum result merge_runs(struct ingest *ingest, size_t added, struct error *error)
+/* What was packed of them is in the state. The member that is `open` may have been read on since. */
+static void settle_marks(struct ingest *ingest, const struct state_counts *open)
 {
-	struct state_error failure;
-	if (state_merge_step(ingest->options.state, ingest->current->record.id, added, &failure) != STATE_OK)
-		return dataset_state_error(error, &failure, "cannot merge runs");
-	return RESULT_OK;
+	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
+		delivery->is_recorded = true;
+		for (size_t i = 0; i < delivery->member_count; i++) {
+			struct delivery_member *member = delivery->members[i];
+			member->is_dirty &= &member->mark.member.counts == open;
+		}
+	}
 }
 
 struct sifting {
@@ -233,11 +169,12 @@ static void take_refused(void *context, size_t row, const char *message)
  * The sink refuses some row of the batch. Which ones is found out on the side; then the batch is discarded by
  * the next contact, its deliveries are read again without them, and the rest is another batch (I2).
  */
-static enum result sift(struct ingest *ingest, const struct sink_batch *batch, struct error *error)
+static enum result sift(struct ingest *ingest, struct error *error)
 {
 	struct sink *sink = ingest->options.sink;
-	struct sifting sifting = {ingest, batch, RESULT_OK};
-	struct sink_sifting what = {batch, take_refused, &sifting};
+	struct sink_batch batch = parcel_rows(&ingest->parcel);
+	struct sifting sifting = {ingest, &batch, RESULT_OK};
+	struct sink_sifting what = {&batch, take_refused, &sifting};
 	size_t before = ingest->refused.count;
 	struct error failure;
 	enum result result = sink->interface->connect(sink, &failure);
@@ -254,40 +191,20 @@ static enum result sift(struct ingest *ingest, const struct sink_batch *batch, s
 	return error->result = RESULT_AGAIN;
 }
 
-/* Step 2. */
-static enum result store(struct ingest *ingest, struct id batch_id, struct error *error)
+/* What the sink did not take. */
+static enum result explain_failure(struct ingest *ingest, struct error *error)
 {
 	struct dataset *dataset = ingest->current;
-	struct sink *sink = ingest->options.sink;
-	struct sink_batch batch = {
-	    .table = dataset->record.table,
-	    .schema = dataset->schema,
-	    .head = &dataset->head,
-	    .batch_id = batch_id,
-	    .expects_rows = dataset->record.rows > 0,
-	    .rows = ingest->batch.unseen,
-	    .row_count = ingest->batch.unseen_count,
-	    .update_count = ingest->batch.update_count,
-	};
-	enum result result = sink->interface->store(sink, &batch, error);
-	if (result == RESULT_OK) {
-		dataset->promotion_due = true;
-		dataset->head.seq++;
-		dataset->head.batch_id = batch_id;
-		if (batch.update_count > 0)
-			dataset->updated_seq = dataset->head.seq;
-		dataset->contacted_ns = clock_monotonic_ns();
-		return RESULT_OK;
-	}
+	enum result result = error->result;
 	dataset->is_judged = false;
 	if (result == RESULT_REFUSED)
-		return sift(ingest, &batch, error);
+		return sift(ingest, error);
 	if (result != RESULT_DISAGREES && result != RESULT_CONFIG)
 		return result;
 	/* Head or table changed under us: judging says whether that is settled now or must stop the dataset.
 	 */
 	struct error verdict = {0};
-	enum result judged = dataset_contact(dataset, ingest->options.state, sink, &verdict);
+	enum result judged = dataset_contact(dataset, ingest->options.state, ingest->options.sink, &verdict);
 	if (judged == RESULT_DISAGREES) {
 		*error = verdict;
 		return judged;
@@ -295,60 +212,50 @@ static enum result store(struct ingest *ingest, struct id batch_id, struct error
 	return result == RESULT_DISAGREES ? error->result = RESULT_UNREACHABLE : result;
 }
 
-enum result commit_batch(struct ingest *ingest, struct error *error)
+static void take_stored(struct ingest *ingest)
 {
-	struct batch *batch = &ingest->batch;
-	chunks_release(&ingest->chunks);
-	if (batch->count == 0)
-		return RESULT_OK;
-	enum result result = judge_batch(ingest, error);
-	if (result != RESULT_OK)
-		return result;
-	if (batch->unseen_count > 0 && !ingest->options.dry_run) {
-		struct id batch_id =
-		    id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
-		struct state_segment segment;
-		bool is_kept = ingest->options.spool.rows;
-		int64_t started = clock_monotonic_ns();
-		result = sync_rejects(ingest, error);
-		if (result == RESULT_OK && is_kept)
-			result = keep_rows(ingest, batch_id, &segment, error);
-		if (result == RESULT_OK)
-			result = put_intent(ingest, batch_id, is_kept ? &segment : NULL, error);
-		if (result == RESULT_OK)
-			result = store(ingest, batch_id, error);
-		if (result == RESULT_OK && ingest->options.stored != NULL)
-			ingest->options.stored(ingest->options.context,
-			                       (double)(clock_monotonic_ns() - started) / 1e9);
-		if (result == RESULT_OK)
-			result = merge_runs(ingest, batch->unseen_count, error);
+	const struct parcel *parcel = &ingest->parcel;
+	struct dataset *dataset = ingest->current;
+	dataset->promotion_due = true;
+	dataset->head.seq++;
+	dataset->head.batch_id = parcel->batch_id;
+	if (parcel->batch.update_count > 0)
+		dataset->updated_seq = dataset->head.seq;
+	dataset->contacted_ns = clock_monotonic_ns();
+	if (ingest->options.stored != NULL)
+		ingest->options.stored(ingest->options.context, parcel->seconds);
+}
+
+/* What became of the parcel is what the engine knows. */
+static enum result unpack(struct ingest *ingest, enum result result, struct error *error)
+{
+	struct parcel *parcel = &ingest->parcel;
+	bool is_of_sink = parcel->is_recorded && !parcel->is_stored && parcel->batch.unseen_count > 0;
+	if (parcel->is_recorded) {
+		ingest->current->record = parcel->record;
+		ingest->current->promotion_due = false;
+		settle_marks(ingest, ingest->open_member);
+	} else {
+		chunks_move(&ingest->chunks, &parcel->chunks);
 	}
-	batch_clear(batch);
-	if (result == RESULT_OK && ingest->chunks.count >= CHUNKS_MAX)
-		result = commit_settle(ingest, error);
+	if (parcel->is_stored)
+		take_stored(ingest);
+	batch_fold(&parcel->batch);
+	if (result != RESULT_OK && is_of_sink)
+		result = explain_failure(ingest, error);
+	parcel_clear(parcel);
 	return result;
 }
 
-/* Marks of rows that needed no batch. Members without a dataset of their own have no caches or runs to apply.
- */
-static void apply_marks(struct state_txn *txn, const struct marks *marks)
+enum result commit_batch(struct ingest *ingest, struct error *error)
 {
-	for (size_t i = 0; i < marks->count; i++) {
-		if (marks->marks[i].member.dataset == 0)
-			state_delivery_put_member(txn, &marks->marks[i].member);
-		else
-			state_batch_apply_marks(txn, marks->marks[i].member.dataset, &marks->marks[i], 1);
-	}
-}
-
-/* What no batch has carried: all its rows are live, since what was pending is promoted in this transaction. */
-static void put_chunks(struct state_txn *txn, struct ingest *ingest)
-{
-	struct chunks *chunks = &ingest->chunks;
-	if (chunks->count == 0)
-		return;
-	chunks_sort(chunks);
-	state_chunk_put(txn, ingest->current->record.id, chunks->added, chunks->count);
+	chunks_release(&ingest->chunks);
+	if (ingest->batch.count == 0)
+		return RESULT_OK;
+	enum result result = pack(ingest, error);
+	if (result == RESULT_OK && !ingest->options.dry_run)
+		result = parcel_store(&ingest->parcel, error);
+	return unpack(ingest, result, error);
 }
 
 /* What an end owes to the store is owed once: a delivery may wait in the list while others go on. */
@@ -397,42 +304,47 @@ static bool has_work(const struct ingest *ingest)
 	return false;
 }
 
-enum result commit_settle(struct ingest *ingest, struct error *error)
+/* Everything that was read becomes live, and what was read to its end, ended. */
+static enum result settle(struct ingest *ingest, struct error *error)
 {
-	if (ingest->options.dry_run)
-		return check_balance(ingest, error);
-	if (!has_work(ingest))
-		return RESULT_OK;
-	struct marks marks;
-	enum result result = check_balance(ingest, error);
-	if (result == RESULT_OK)
-		result = sync_rejects(ingest, error);
-	if (result == RESULT_OK)
-		result = collect_marks(ingest, &marks, error);
-	if (result != RESULT_OK)
-		return result;
 	struct state_txn *txn = state_txn_begin_write(ingest->options.state);
 	for (size_t i = 0; i < ingest->dataset_count; i++) {
-		if (ingest->datasets[i]->promotion_due)
-			promote(txn, ingest->datasets[i]);
+		struct dataset *dataset = ingest->datasets[i];
+		if (dataset->promotion_due)
+			dataset_promote(dataset, txn, &dataset->record);
 	}
-	record_deliveries(txn, ingest);
-	apply_marks(txn, &marks);
-	put_chunks(txn, ingest);
-	result = end_deliveries(txn, ingest, error);
-	if (result == RESULT_OK)
-		result = commit_txn(txn, error);
-	else
+	parcel_put_marks(txn, &ingest->parcel);
+	enum result result = end_deliveries(txn, ingest, error);
+	if (result != RESULT_OK) {
 		state_txn_abort(txn);
-	free(marks.marks);
-	if (result != RESULT_OK)
 		return result;
+	}
+	struct state_error failure;
+	if (state_txn_commit(txn, &failure) != STATE_OK)
+		return dataset_state_error(error, &failure, "cannot write the state");
 	for (size_t i = 0; i < ingest->dataset_count; i++)
 		ingest->datasets[i]->promotion_due = false;
 	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next)
 		delivery->is_ended = delivery->is_read;
-	clear_dirty(ingest);
-	size_t chunk_count = ingest->chunks.count;
-	chunks_clear(&ingest->chunks);
-	return chunk_count > 0 ? merge_runs(ingest, chunk_count, error) : RESULT_OK;
+	settle_marks(ingest, NULL);
+	return RESULT_OK;
+}
+
+enum result commit_settle(struct ingest *ingest, struct error *error)
+{
+	struct parcel *parcel = &ingest->parcel;
+	if (ingest->options.dry_run)
+		return check_balance(ingest, error);
+	if (!has_work(ingest))
+		return RESULT_OK;
+	parcel->dataset = ingest->current;
+	enum result result = check_balance(ingest, error);
+	if (result == RESULT_OK)
+		result = pack_marks(ingest, error);
+	if (result == RESULT_OK)
+		result = settle(ingest, error);
+	if (result == RESULT_OK && parcel->chunks.count > 0)
+		result = parcel_merge(parcel, parcel->chunks.count, error);
+	parcel_clear(parcel);
+	return result;
 }

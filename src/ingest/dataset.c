@@ -274,6 +274,12 @@ static bool is_batch(const struct sink_head *head, uint64_t seq, const uint8_t b
 	return head->seq == seq && id_equal(head->batch_id, id_from(batch_id));
 }
 
+void dataset_promote(const struct dataset *dataset, struct state_txn *txn, struct state_dataset *record)
+{
+	state_batch_promote(txn, dataset->record.id);
+	state_dataset_get(txn, dataset->record.name, record);
+}
+
 /* The table has spoken: the pending batch happened, or it did not and never will, or nothing fits. */
 static enum result settle_pending(struct dataset *dataset, struct state *state, struct error *error)
 {

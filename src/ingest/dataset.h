@@ -74,6 +74,9 @@ enum result dataset_contact(struct dataset *dataset, struct state *state, struct
 enum result dataset_freeze(struct dataset *dataset, struct schema *schema, struct state *state,
                            struct sink *sink, struct error *error) WARN_UNUSED;
 
+/* Makes the pending batch live, in that transaction, and reads what it leaves of the record. */
+void dataset_promote(const struct dataset *dataset, struct state_txn *txn, struct state_dataset *record);
+
 /* The head that this state would make for the dataset: with the record's sink_id, and before any batch. */
 struct sink_head dataset_head(const struct dataset *dataset, const struct state *state);
 

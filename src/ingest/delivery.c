@@ -199,14 +199,7 @@ void delivery_end_member(struct delivery_member *member, enum state_status statu
 struct state_counts delivery_counts(const struct delivery *delivery)
 {
 	struct state_counts sum = {0};
-	for (size_t i = 0; i < delivery->member_count; i++) {
-		const struct state_counts *counts = &delivery->members[i]->mark.member.counts;
-		sum.rows += counts->rows;
-		sum.new += counts->new;
-		sum.updated += counts->updated;
-		sum.duplicate += counts->duplicate;
-		sum.filtered += counts->filtered;
-		sum.rejected += counts->rejected;
-	}
+	for (size_t i = 0; i < delivery->member_count; i++)
+		batch_add_counts(&sum, &delivery->members[i]->mark.member.counts);
 	return sum;
 }

@@ -9,6 +9,7 @@
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
 #include "ingest/origins.h"
+#include "ingest/parcel.h"
 #include "ingest/refused.h"
 #include "source/content.h"
 #include "source/record.h"
@@ -26,7 +27,8 @@ struct ingest {
 	struct dataset **datasets; /* those met so far */
 	size_t dataset_count;
 	struct dataset *current;
-	struct batch batch;
+	struct batch batch;   /* taking rows; `parcel` has the room to judge them */
+	struct parcel parcel; /* empty but while a batch is on its way */
 	struct chunks chunks;
 	struct delivery *deliveries; /* under way, oldest first */
 	size_t delivery_count;

@@ -31,16 +31,25 @@ static bool is_known_delivery(void *context, struct id delivery)
 	return !is_unknown;
 }
 
+static bool open_batches(struct ingest *ingest, const struct ingest_options *options)
+{
+	size_t rows = options->batch_rows, bytes = options->batch_bytes;
+	return batch_open(&ingest->parcel.batch, rows, bytes, options->dry_run) == RESULT_OK &&
+	       batch_open_room(&ingest->batch, rows, bytes) == RESULT_OK;
+}
+
 enum result ingest_open(struct ingest **out, const struct ingest_options *options, struct error *error)
 {
 	struct ingest *ingest = calloc(1, sizeof *ingest);
-	if (ingest == NULL || batch_open(&ingest->batch, options->batch_rows, options->batch_bytes,
-	                                 options->dry_run) != RESULT_OK) {
-		free(ingest);
+	if (ingest == NULL || !open_batches(ingest, options)) {
+		ingest_close(ingest);
 		return error_set(error, RESULT_NO_MEMORY, "out of memory for a batch of %zu rows",
 		                 options->batch_rows);
 	}
 	ingest->options = *options;
+	ingest->parcel.state = options->state;
+	ingest->parcel.sink = options->sink;
+	ingest->parcel.spool = &ingest->options.spool;
 	enum result result = content_open(&ingest->content, state_secret(options->state), error);
 	if (result == RESULT_OK && !options->dry_run)
 		result = spool_open(&options->spool, error);
@@ -58,6 +67,7 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 static void reset(struct ingest *ingest)
 {
 	batch_clear(&ingest->batch);
+	parcel_clear(&ingest->parcel);
 	bag_clear(&ingest->bag);
 	ingest->open_member = NULL;
 	ingest->origins.records.length = 0;
@@ -88,6 +98,7 @@ void ingest_close(struct ingest *ingest)
 	content_close(ingest->content);
 	origins_free(&ingest->origins);
 	batch_close(&ingest->batch);
+	parcel_free(&ingest->parcel);
 	free(ingest);
 }
 

@@ -111,6 +111,8 @@ static enum result take_row(const struct member_input *input, struct identity *i
 		return error_set(error, result, "out of memory");
 	struct batch_row *added =
 	    batch_add(batch, offset, is_left ? NULL : &digests, &input->member->mark.member.counts);
+	if (added == NULL)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	added->is_past = input->member->is_past;
 	if (input->member->dataset->options.spec.watermark != NULL)
 		added->is_old =

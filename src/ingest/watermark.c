@@ -98,14 +98,15 @@ bool watermark_is_old(const struct schema_column *column, const struct delivery_
 	       compare(column->type.kind, value, slice_from_string(newest)) <= 0;
 }
 
-struct state_watermark watermark_after(const struct dataset *dataset, const struct batch *batch)
+struct state_watermark watermark_after(const struct dataset *dataset, const struct state_watermark *known,
+                                       const struct batch *batch)
 {
 	struct state_watermark after = {0};
 	const struct schema_column *column = watermark_column(dataset);
 	if (column == NULL)
 		return after;
-	if (strcmp(dataset->record.watermark.column, column->name) == 0)
-		after = dataset->record.watermark;
+	if (strcmp(known->column, column->name) == 0)
+		after = *known;
 	else
 		memcpy(after.newest, dataset->newest, sizeof after.newest);
 	memcpy(after.column, column->name, sizeof after.column);

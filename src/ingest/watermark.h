@@ -21,7 +21,8 @@ enum result watermark_fix(const struct member_input *input, struct error *error)
 bool watermark_is_old(const struct schema_column *column, const struct delivery_member *member,
                       struct slice row);
 
-/* What the newest value is once the batch is stored. */
-struct state_watermark watermark_after(const struct dataset *dataset, const struct batch *batch);
+/* What the newest value is once the batch is stored; `known` is what the state has before. */
+struct state_watermark watermark_after(const struct dataset *dataset, const struct state_watermark *known,
+                                       const struct batch *batch);
 
 #endif

@@ -226,13 +226,11 @@ static enum result take_rows(struct restore *restore, struct segment_reader *rea
 		}
 		struct slice row = {batch->bytes.data + offset, batch->bytes.length - offset};
 		result = identity_digest(&identity, row, restore->dataset->row_key, &digests, &column);
-		if (result == RESULT_OK)
-			batch_add(batch, offset, &digests, &restore->counts);
-		else if (result == RESULT_INVALID)
+		if (result == RESULT_INVALID)
 			error_set(error, result, "a stored row has no '%s', which is part of the key",
 			          column);
-		else
-			no_memory(error);
+		else if (result != RESULT_OK || batch_add(batch, offset, &digests, &restore->counts) == NULL)
+			result = no_memory(error);
 	}
 	identity_close(&identity);
 	return result == RESULT_END ? RESULT_OK : result;

@@ -13,8 +13,8 @@
  *   contact                dataset_contact(): inspect(), check_presence(), judge(), settle_pending()
  *   freeze                 dataset_freeze(): choose_sink_id(), announce(), then contact
  *   open_rejects           rejects_open(); sync_rejects: step 0, rejects_sync()
- *   judge_batch            judge_batch(), batch_judge()
- *   put_intent             put_intent(): state_batch_put(), and promote() where promotion_due (step 1)
+ *   judge_batch            parcel_judge(), batch_judge()
+ *   put_intent             put_intent(): state_batch_put(), and dataset_promote() where promotion_due (step 1)
  *   store                  the sinks' store(): advance_head(), rows, insert_ledger(), COMMIT (step 2)
  *   promote, discard       state_batch_promote(), state_batch_discard()
  *   settle                 commit_settle()

@@ -39,7 +39,8 @@ static void add(const char *row)
 	size_t offset = batch.bytes.length;
 	cr_assert_eq(buffer_append_string(&batch.bytes, row), RESULT_OK);
 	struct slice bytes = {batch.bytes.data + offset, batch.bytes.length - offset};
-	batch_add(&batch, offset, &(struct identity_digests){.row = row_digest(bytes, KEY)}, &counts);
+	cr_assert_not_null(
+	    batch_add(&batch, offset, &(struct identity_digests){.row = row_digest(bytes, KEY)}, &counts));
 }
 
 static void judge(void)
@@ -47,6 +48,7 @@ static void judge(void)
 	struct state_txn *txn = state_txn_begin_read(state);
 	cr_assert_eq(batch_judge(&batch, txn, &rules), STATE_OK);
 	state_txn_abort(txn);
+	batch_fold(&batch);
 }
 
 Test(batch, the_first_of_equal_rows_is_new_and_order_is_kept)
