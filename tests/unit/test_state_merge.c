@@ -5,7 +5,10 @@
 
 #include "state_fixture.h"
 
-enum { PIECE = 4095 }; /* digests in a full piece, as state_run.h says */
+enum {
+	PIECE = 4095, /* digests in a full piece, as state_run.h says */
+	FEWEST = 16,  /* runs of a size that are merged */
+};
 
 static struct fixture f;
 static uint32_t dataset;
@@ -36,12 +39,12 @@ int fdatasync(int fd)
 
 Test(state_merge, a_merge_waits_for_enough_runs_of_a_class)
 {
-	enum { COUNT = 8 * 500 };
+	enum { COUNT = FEWEST * 250, MOST = COUNT - 250 };
 	struct state_digest *digests = fixture_digests(7, COUNT);
-	fixture_add_interleaved(&f, dataset, digests, COUNT / 8 * 7, 7);
+	fixture_add_interleaved(&f, dataset, digests, MOST, FEWEST - 1);
 	fixture_merge(&f, dataset);
-	cr_assert_eq(fixture_stats(&f, dataset).runs, 7);
-	fixture_add_live(&f, dataset, digests + COUNT / 8 * 7, COUNT / 8);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, FEWEST - 1);
+	fixture_add_live(&f, dataset, digests + MOST, COUNT - MOST);
 	fixture_merge(&f, dataset);
 	struct state_run_stats stats = fixture_stats(&f, dataset);
 	cr_assert_eq(stats.runs, 1);
@@ -56,38 +59,39 @@ Test(state_merge, a_merge_waits_for_enough_runs_of_a_class)
 
 Test(state_merge, a_merge_leaves_large_runs_alone_until_they_are_many)
 {
-	enum { LARGE = 9 * PIECE, SMALL = 100 };
-	struct state_digest *digests = fixture_digests(8, LARGE + 8 * SMALL);
+	enum { LARGE = 17 * PIECE, SMALL = 100 };
+	struct state_digest *digests = fixture_digests(8, LARGE + FEWEST * SMALL);
 	fixture_add_live(&f, dataset, digests, LARGE);
-	fixture_add_interleaved(&f, dataset, digests + LARGE, 8 * SMALL, 8);
+	fixture_add_interleaved(&f, dataset, digests + LARGE, FEWEST * SMALL, FEWEST);
 	fixture_merge(&f, dataset);
 	struct state_run_stats stats = fixture_stats(&f, dataset);
 	cr_assert_eq(stats.runs, 2);
-	cr_assert_eq(stats.rows, LARGE + 8 * SMALL);
-	fixture_expect(&f, dataset, digests, LARGE + 8 * SMALL);
+	cr_assert_eq(stats.rows, LARGE + FEWEST * SMALL);
+	fixture_expect(&f, dataset, digests, LARGE + FEWEST * SMALL);
 	free(digests);
 }
 
 Test(state_merge, a_pending_run_outlives_a_merge)
 {
-	struct state_digest *digests = fixture_digests(9, 900);
-	fixture_add_interleaved(&f, dataset, digests, 800, 8);
-	fixture_put(&f, dataset, digests + 800, 100);
+	enum { COUNT = FEWEST * 100, PENDING = 100 };
+	struct state_digest *digests = fixture_digests(9, COUNT + PENDING);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
+	fixture_put(&f, dataset, digests + COUNT, PENDING);
 	fixture_merge(&f, dataset);
-	fixture_expect(&f, dataset, digests, 900);
-	cr_assert_eq(fixture_stats(&f, dataset).rows, 800);
+	fixture_expect(&f, dataset, digests, COUNT + PENDING);
+	cr_assert_eq(fixture_stats(&f, dataset).rows, COUNT);
 	fixture_promote(&f, dataset);
-	fixture_expect(&f, dataset, digests, 900);
+	fixture_expect(&f, dataset, digests, COUNT + PENDING);
 	cr_assert_eq(fixture_stats(&f, dataset).runs, 2);
 	free(digests);
 }
 
 Test(state_merge, a_snapshot_from_before_a_merge_still_sees_everything)
 {
-	enum { COUNT = 8 * 5000 };
+	enum { COUNT = FEWEST * 2500 };
 	static bool seen[COUNT];
 	struct state_digest *digests = fixture_digests(10, COUNT);
-	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
 	struct state_txn *txn = state_txn_begin_read(f.state);
 	fixture_merge(&f, dataset);
 	fixture_put(&f, dataset, &(struct state_digest){1, 1}, 1);
@@ -124,7 +128,7 @@ static bool merge_in_child(int kill_at_sync, useconds_t kill_after)
 	return WIFEXITED(status);
 }
 
-enum { KILL_ROWS = 8 * 150000 }; /* more than one slice */
+enum { KILL_ROWS = FEWEST * 75000 }; /* more than one slice */
 
 static void check_after_kill(const struct state_digest *digests)
 {
@@ -135,7 +139,7 @@ static void check_after_kill(const struct state_digest *digests)
 	cr_assert_eq(fixture_seen(&f, dataset, absent, 2 * KILL_ROWS), 0);
 	free(absent);
 	size_t runs = fixture_stats(&f, dataset).runs;
-	cr_assert(runs == 9 || runs == 8 || runs == 1, "%zu runs", runs);
+	cr_assert(runs == FEWEST + 1 || runs == FEWEST || runs == 1, "%zu runs", runs);
 	fixture_stop(&f);
 	cr_assert_eq(raw_count(&f, "manifest"), runs, "nothing that is dead is left");
 }
@@ -143,7 +147,7 @@ static void check_after_kill(const struct state_digest *digests)
 Test(state_merge, a_merge_killed_at_any_commit_loses_nothing_and_doubles_nothing)
 {
 	struct state_digest *digests = fixture_digests(13, KILL_ROWS);
-	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, 8);
+	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, FEWEST);
 	fixture_stop(&f);
 	int syncs = 1;
 	for (; !merge_in_child(syncs, 0); syncs++)
@@ -159,7 +163,7 @@ Test(state_merge, a_merge_killed_at_any_time_loses_nothing_and_doubles_nothing)
 {
 	uint64_t seed = (uint64_t)getpid();
 	struct state_digest *digests = fixture_digests(14, KILL_ROWS);
-	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, 8);
+	fixture_add_interleaved(&f, dataset, digests, KILL_ROWS, FEWEST);
 	fixture_stop(&f);
 	for (size_t round = 0; round < 10; round++) {
 		bool ended = merge_in_child(-1, (useconds_t)(1 + fixture_random(&seed) % 60000));
@@ -177,13 +181,13 @@ static struct state_digest row_of(uint64_t number)
 	return (struct state_digest){number, ~number};
 }
 
-/* Eight runs: each gives half of the keys another row. */
+/* Each run gives half of the keys another row. */
 static void add_keyed_runs(const struct state_digest *keys, uint64_t *newest, size_t count)
 {
 	uint64_t seed = 23;
 	struct state_entry *entries = calloc(count, sizeof(*entries));
 	cr_assert_not_null(entries);
-	for (uint64_t run = 1; run <= 8; run++) {
+	for (uint64_t run = 1; run <= FEWEST; run++) {
 		struct state_batch batch = fixture_batch(&f, dataset, NULL, 0);
 		for (size_t i = 0; i < count; i++) {
 			if (fixture_random(&seed) % 2 == 0)
@@ -244,9 +248,9 @@ Test(state_merge, a_merge_of_keys_killed_at_any_commit_keeps_the_newest_entries)
 
 Test(state_merge, no_step_of_a_merge_writes_more_than_its_batch_pays_for)
 {
-	enum { COUNT = 8 * 300000, LEAST = 65536 };
+	enum { COUNT = FEWEST * 150000, LEAST = 65536 };
 	struct state_digest *digests = fixture_digests(19, COUNT);
-	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
 	size_t steps = 0;
 	struct state_error error = {0};
 	for (; fixture_stats(&f, dataset).runs > 1; steps++) {
@@ -261,12 +265,12 @@ Test(state_merge, no_step_of_a_merge_writes_more_than_its_batch_pays_for)
 
 Test(state_merge, a_merge_takes_no_more_room_than_a_few_slices)
 {
-	enum { COUNT = 8 * 500000, SLICES = 4 };
+	enum { COUNT = FEWEST * 250000, SLICES = 4 };
 	uint64_t before;
 	uint64_t after;
 	uint64_t used;
 	struct state_digest *digests = fixture_digests(20, COUNT);
-	fixture_add_interleaved(&f, dataset, digests, COUNT, 8);
+	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
 	cr_assert_eq(state_size(f.state, &used, &before, NULL), STATE_OK);
 	fixture_merge(&f, dataset);
 	cr_assert_eq(state_size(f.state, &used, &after, NULL), STATE_OK);
@@ -279,11 +283,11 @@ Test(state_merge, a_merge_of_runs_that_are_not_disjoint_is_corrupt_and_changes_n
 {
 	struct state_digest *digests = fixture_digests(16, 1000);
 	struct state_error error;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < FEWEST; i++)
 		fixture_add_live(&f, dataset, digests, 1000);
 	cr_assert_eq(state_merge_step(f.state, dataset, UINT64_MAX, &error), STATE_CORRUPT);
 	fixture_restart(&f);
-	cr_assert_eq(fixture_stats(&f, dataset).runs, 8);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, FEWEST);
 	cr_assert_eq(fixture_seen(&f, dataset, digests, 1000), 1000);
 	free(digests);
 }
@@ -291,10 +295,10 @@ Test(state_merge, a_merge_of_runs_that_are_not_disjoint_is_corrupt_and_changes_n
 Test(state_merge, a_merge_that_misses_a_piece_is_corrupt_and_changes_nothing)
 {
 	struct state_digest *digests = fixture_digests(17, 16 * PIECE);
-	fixture_add_interleaved(&f, dataset, digests, 16 * PIECE, 8);
+	fixture_add_interleaved(&f, dataset, digests, 16 * PIECE, FEWEST);
 	raw_damage_first(&f, "data", 0, 0);
 	cr_assert_eq(state_merge_step(f.state, dataset, UINT64_MAX, NULL), STATE_CORRUPT);
 	fixture_restart(&f);
-	cr_assert_eq(fixture_stats(&f, dataset).runs, 8);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, FEWEST);
 	free(digests);
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state_fixture.h"
 
-enum { PIECE = 4095 }; /* digests in a full piece, as state_run.h says */
+enum {
+	PIECE = 4095,      /* digests in a full piece, as state_run.h says */
+	DAMAGED_RUNS = 16, /* enough to be merged */
+	DAMAGED = DAMAGED_RUNS * 300,
+};
 
 static struct fixture f;
 static uint32_t dataset;
@@ -67,7 +71,7 @@ Test(state_run, equal_high_words_over_several_pieces_are_told_apart)
 	fixture_expect(&f, dataset, digests, COUNT);
 	fixture_add_live(&f, dataset, &(struct state_digest){77, 0}, 1);
 	fixture_add_live(&f, dataset, &(struct state_digest){76, UINT64_MAX}, 1);
-	for (uint64_t i = 0; i < 4; i++)
+	for (uint64_t i = 0; i < 12; i++)
 		fixture_add_live(&f, dataset, &(struct state_digest){78, 3 * i + 10}, 1);
 	fixture_merge(&f, dataset);
 	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
@@ -84,7 +88,7 @@ Test(state_run, the_smallest_and_the_largest_digest_are_ordinary)
 	digests[1] = ends[1];
 	digests[PIECE - 2] = ends[2];
 	digests[PIECE - 1] = ends[3];
-	for (size_t run = 0; run < 8; run++)
+	for (size_t run = 0; run < 16; run++)
 		fixture_add_live(&f, dataset, run == 0 ? digests : &(struct state_digest){5, run},
 		                 run == 0 ? PIECE : 1);
 	for (size_t round = 0; round < 2; round++) {
@@ -364,10 +368,10 @@ static void use_everything(void)
 	struct state_options options = {.directory = f.directory};
 	if (state_open(&f.state, &options, NULL) != STATE_OK)
 		return;
-	struct state_digest *digests = fixture_digests(18, 9 * 600);
-	static bool seen[9 * 600];
+	struct state_digest *digests = fixture_digests(18, DAMAGED + 600);
+	static bool seen[DAMAGED + 600];
 	struct state_txn *txn = state_txn_begin_read(f.state);
-	state_run_probe(txn, dataset, digests, 9 * 600, seen);
+	state_run_probe(txn, dataset, digests, DAMAGED + 600, seen);
 	state_txn_abort(txn);
 	state_merge_step(f.state, dataset, UINT64_MAX, NULL);
 	txn = state_txn_begin_write(f.state);
@@ -383,10 +387,10 @@ static void use_everything(void)
 Test(state_run, damage_of_any_kind_is_survived)
 {
 	uint64_t seed = 19;
-	struct state_digest *digests = fixture_digests(18, 9 * 600);
+	struct state_digest *digests = fixture_digests(18, DAMAGED + 600);
 	for (size_t round = 0; round < 60; round++) {
-		fixture_add_interleaved(&f, dataset, digests, 8 * 600, 8);
-		fixture_put(&f, dataset, digests + 8 * 600, 600);
+		fixture_add_interleaved(&f, dataset, digests, DAMAGED, DAMAGED_RUNS);
+		fixture_put(&f, dataset, digests + DAMAGED, 600);
 		fixture_stop(&f);
 		damage_at_random(&seed);
 		use_everything();
