@@ -157,15 +157,20 @@ void state_filter_close(struct state_filter *filter)
 static enum state_result load_piece(struct state_filter *filter, uint64_t piece)
 {
 	struct state_key key = state_filter_key(filter->run, piece);
-	enum state_result result = state_cursor_seek(&filter->cursor, &key);
+	const struct state_filter_piece *last = &filter->piece;
+	bool follows = last->count > 0 && last->first + last->count == piece * STATE_FILTER_PIECE_BLOCKS;
+	enum state_result result =
+	    follows ? state_cursor_move(&filter->cursor, MDB_NEXT) : state_cursor_seek(&filter->cursor, &key);
 	if (result != STATE_OK && result != STATE_NOT_FOUND)
 		return result;
 	if (result == STATE_NOT_FOUND || !state_cursor_has_prefix(&filter->cursor, &key) ||
 	    filter->cursor.value.mv_size != piece_size(filter->blocks, piece))
 		return state_txn_fail_corrupt(filter->cursor.txn, STATE_TABLE_FILTER);
-	filter->bytes = (const uint8_t *)filter->cursor.value.mv_data + STATE_FILTER_PADDING;
-	filter->first = piece * STATE_FILTER_PIECE_BLOCKS;
-	filter->count = (filter->cursor.value.mv_size - STATE_FILTER_PADDING) / STATE_FILTER_BLOCK_SIZE;
+	filter->piece = (struct state_filter_piece){
+	    .bytes = (const uint8_t *)filter->cursor.value.mv_data + STATE_FILTER_PADDING,
+	    .first = piece * STATE_FILTER_PIECE_BLOCKS,
+	    .count = (filter->cursor.value.mv_size - STATE_FILTER_PADDING) / STATE_FILTER_BLOCK_SIZE,
+	};
 	return STATE_OK;
 }
 
@@ -182,39 +187,42 @@ static bool may_hold(const uint8_t *block, struct state_digest digest)
 
 /* The body of choose, made twice: once for each way to ask a block. */
 static inline __attribute__((always_inline)) enum state_result
-choose(struct state_filter *filter, struct state_probe *probe, struct state_probe_group *group,
-       bool (*may_hold_digest)(const uint8_t *, struct state_digest))
+choose(struct state_filter *filter, const struct state_probe *probe, const uint16_t *places, size_t count,
+       struct state_probe_list *chosen, bool (*may_hold_digest)(const uint8_t *, struct state_digest))
 {
-	size_t count = 0;
-	size_t at = probe->next;
-	for (; at < probe->end && count < STATE_PROBE_GROUP; at++) {
-		struct state_digest digest = probe->sorted[at];
-		uint64_t block = block_of(digest, filter->blocks);
-		if (block - filter->first >= filter->count) {
+	const struct state_digest *sorted = probe->sorted;
+	const uint64_t blocks = filter->blocks;
+	struct state_filter_piece piece = filter->piece;
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct state_digest digest = sorted[places[i]];
+		uint64_t block = block_of(digest, blocks);
+		if (block - piece.first >= piece.count) {
 			enum state_result result = load_piece(filter, block / STATE_FILTER_PIECE_BLOCKS);
 			if (result != STATE_OK)
 				return result;
+			piece = filter->piece;
 		}
 		/* the blocks of a large run lie too far apart for the processor to foresee */
-		if (probe->end - at > PREFETCH_DISTANCE) {
-			uint64_t later = block_of(probe->sorted[at + PREFETCH_DISTANCE], filter->blocks);
-			if (later - filter->first < filter->count)
-				__builtin_prefetch(filter->bytes +
-				                   (later - filter->first) * STATE_FILTER_BLOCK_SIZE);
+		if (i + PREFETCH_DISTANCE < count) {
+			uint64_t later =
+			    block_of(sorted[places[i + PREFETCH_DISTANCE]], blocks) - piece.first;
+			if (later < piece.count)
+				__builtin_prefetch(piece.bytes + later * STATE_FILTER_BLOCK_SIZE);
 		}
-		const uint8_t *bytes = filter->bytes + (block - filter->first) * STATE_FILTER_BLOCK_SIZE;
-		group->indexes[count] = at;
-		count += !probe->seen[at] & may_hold_digest(bytes, digest);
+		chosen->places[kept] = places[i];
+		kept +=
+		    may_hold_digest(piece.bytes + (block - piece.first) * STATE_FILTER_BLOCK_SIZE, digest);
 	}
-	probe->next = at;
-	group->count = count;
+	chosen->count = kept;
 	return STATE_OK;
 }
 
-enum state_result state_filter_choose_plain(struct state_filter *filter, struct state_probe *probe,
-                                            struct state_probe_group *group)
+enum state_result state_filter_choose_plain(struct state_filter *filter, const struct state_probe *probe,
+                                            const uint16_t *places, size_t count,
+                                            struct state_probe_list *chosen)
 {
-	return choose(filter, probe, group, may_hold);
+	return choose(filter, probe, places, count, chosen, may_hold);
 }
 
 #if defined(__x86_64__)
@@ -228,25 +236,27 @@ __attribute__((target("avx2"))) static inline bool may_hold_avx2(const uint8_t *
 	return _mm256_testc_si256(_mm256_loadu_si256((const __m256i *)block), mask) != 0;
 }
 
-__attribute__((target("avx2"))) static enum state_result
-choose_avx2(struct state_filter *filter, struct state_probe *probe, struct state_probe_group *group)
+__attribute__((target("avx2"))) static enum state_result choose_avx2(struct state_filter *filter,
+                                                                     const struct state_probe *probe,
+                                                                     const uint16_t *places, size_t count,
+                                                                     struct state_probe_list *chosen)
 {
-	return choose(filter, probe, group, may_hold_avx2);
+	return choose(filter, probe, places, count, chosen, may_hold_avx2);
 }
 
-enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
-                                      struct state_probe_group *group)
+enum state_result state_filter_choose(struct state_filter *filter, const struct state_probe *probe,
+                                      const uint16_t *places, size_t count, struct state_probe_list *chosen)
 {
-	return __builtin_cpu_supports("avx2") ? choose_avx2(filter, probe, group)
-	                                      : state_filter_choose_plain(filter, probe, group);
+	return __builtin_cpu_supports("avx2") ? choose_avx2(filter, probe, places, count, chosen)
+	                                      : choose(filter, probe, places, count, chosen, may_hold);
 }
 
 #else
 
-enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
-                                      struct state_probe_group *group)
+enum state_result state_filter_choose(struct state_filter *filter, const struct state_probe *probe,
+                                      const uint16_t *places, size_t count, struct state_probe_list *chosen)
 {
-	return state_filter_choose_plain(filter, probe, group);
+	return choose(filter, probe, places, count, chosen, may_hold);
 }
 
 #endif

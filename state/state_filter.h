@@ -52,14 +52,19 @@ enum state_result state_filter_finish(struct state_filter_builder *builder, stru
                                       uint64_t end);
 void state_filter_discard(struct state_filter_builder *builder); /* frees what begin took */
 
+/* Blocks `first` to first + count - 1. */
+struct state_filter_piece {
+	const uint8_t *bytes;
+	uint64_t first;
+	uint64_t count;
+};
+
 /* Asking. Rising digests read each piece once. */
 struct state_filter {
 	struct state_cursor cursor;
 	uint32_t run;
 	uint64_t blocks;
-	const uint8_t *bytes; /* of blocks `first` to first + count - 1; none at first */
-	uint64_t first;
-	uint64_t count;
+	struct state_filter_piece piece; /* the last one that was asked; none at first */
 };
 
 /* Close it in any case. */
@@ -67,12 +72,13 @@ enum state_result state_filter_open(struct state_filter *filter, struct state_tx
                                     uint64_t blocks);
 void state_filter_close(struct state_filter *filter);
 
-/* Fills the group with the next digests, not seen yet, that the run may hold; it may stay empty. */
-enum state_result state_filter_choose(struct state_filter *filter, struct state_probe *probe,
-                                      struct state_probe_group *group);
+/* Chooses of `count` rising places of the stretch those whose digests the run may hold. */
+enum state_result state_filter_choose(struct state_filter *filter, const struct state_probe *probe,
+                                      const uint16_t *places, size_t count, struct state_probe_list *chosen);
 
 /* The same without vector instructions: all there is on other processors. */
-enum state_result state_filter_choose_plain(struct state_filter *filter, struct state_probe *probe,
-                                            struct state_probe_group *group);
+enum state_result state_filter_choose_plain(struct state_filter *filter, const struct state_probe *probe,
+                                            const uint16_t *places, size_t count,
+                                            struct state_probe_list *chosen);
 
 #endif

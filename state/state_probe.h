@@ -5,29 +5,34 @@
 #include "state_manifest.h"
 #include "state_run.h"
 
-/* Looking up digests in the runs of one family; and what filter and reader hand to each other meanwhile. */
+/*
+ * Looking up digests in the runs of one family; and what filter and reader hand to each other meanwhile: the
+ * places of digests that are still looked for, in one stretch of them after the other. A stretch stays in the
+ * processor's cache while it goes through all runs.
+ */
 
 struct state_probe {
 	const struct state_digest *sorted;
 	size_t count;
-	bool *seen;                   /* one for each digest: what is set needs no look-up */
+	bool *seen;
 	struct state_digest *payload; /* what an entry keeps beside its digest; NULL: not asked for */
-	size_t next;                  /* of the run at hand: the first digest not looked at yet ... */
-	size_t end;                   /* ... and the end of those that it answers for */
 };
 
-enum { STATE_PROBE_GROUP = 64 };
+enum { STATE_PROBE_STRETCH = 8192 };
 
-/* Digests that the run may hold, looked up together so that their cache misses overlap. */
-struct state_probe_group {
-	size_t indexes[STATE_PROBE_GROUP]; /* in probe->sorted, rising */
+/* Rising places in probe->sorted, of a probe that is one stretch. */
+struct state_probe_list {
+	uint16_t places[STATE_PROBE_STRETCH];
 	size_t count;
 };
 
 /* The runs of one family of a dataset, open in one transaction. */
 struct state_probe_set {
-	struct state_probe_run *runs; /* in the order in which they are asked */
+	struct state_probe_run **runs; /* in the order in which they are asked */
 	size_t count;
+	bool any_order; /* no two of them hold the same digest */
+	struct state_probe_list wanted;
+	struct state_probe_list chosen;
 };
 
 /* Close it in any case, and before the transaction ends. */
@@ -35,8 +40,8 @@ enum state_result state_probe_open(struct state_probe_set *set, struct state_txn
                                    enum state_run_kind kind);
 void state_probe_close(struct state_probe_set *set);
 
-/* Looks up sorted, count, seen and payload of the probe; sets seen[] and payload[] of what is found first. */
+/* Sets seen[] for every digest, and payload[] where it is true, as the first run says that has the digest. */
 enum state_result state_probe_find(struct state_probe_set *set, struct state_txn *txn,
-                                   struct state_probe *probe);
+                                   const struct state_probe *probe);
 
 #endif

@@ -8,7 +8,11 @@
 _Static_assert(sizeof(struct state_digest) == STATE_RUN_DIGEST_SIZE,
                "a digest is stored as it lies in memory");
 
-enum { KEY_SIZE = 4 + STATE_RUN_DIGEST_SIZE + 2 };
+enum {
+	KEY_SIZE = 4 + STATE_RUN_DIGEST_SIZE + 2,
+	STEPS = 4,  /* before a piece is sought in LMDB */
+	GROUP = 64, /* look-ups under way together */
+};
 
 struct state_key state_reader_key(uint32_t run, struct state_digest digest)
 {
@@ -52,98 +56,120 @@ static struct state_key key_after(uint32_t run, struct state_digest digest)
 	return state_reader_key(run, digest);
 }
 
-/* Whether the cursor's entry belongs to the run; if so its first digest. */
-static enum state_result fence(struct state_reader *reader, struct state_digest *first, bool *ours)
+/* Reads the entry that the cursor stands on; *ours says whether it is a piece of the run. */
+static enum state_result read_piece(struct state_reader *reader, struct state_piece *piece, bool *ours)
 {
-	const uint8_t *bytes = reader->cursor.key.mv_data;
+	const uint8_t *key = reader->cursor.key.mv_data;
+	MDB_val value = reader->cursor.value;
 	*ours = false;
 	if (reader->cursor.key.mv_size != KEY_SIZE)
 		return state_txn_fail_corrupt(reader->cursor.txn, STATE_TABLE_DATA);
-	*ours = state_codec_read_key_u32(bytes) == reader->run;
-	if (*ours) {
-		first->hi = state_codec_read_key_u64(bytes + 4);
-		first->lo = state_codec_read_key_u64(bytes + 12);
-	}
+	if (state_codec_read_key_u32(key) != reader->run)
+		return STATE_OK;
+	size_t count = (size_t)key[KEY_SIZE - 2] << 8 | key[KEY_SIZE - 1];
+	if (count == 0 || value.mv_size != count * reader->entry_size)
+		return state_txn_fail_corrupt(reader->cursor.txn, STATE_TABLE_DATA);
+	*ours = true;
+	*piece = (struct state_piece){
+	    .entries = value.mv_data,
+	    .count = count,
+	    .first = {state_codec_read_key_u64(key + 4), state_codec_read_key_u64(key + 12)},
+	};
 	return STATE_OK;
 }
 
-static enum state_result use_piece(struct state_reader *reader)
+/* Moves the cursor, and reads what it stands on then; *ours is false where there is nothing. */
+static enum state_result move(struct state_reader *reader, MDB_cursor_op operation, struct state_piece *piece,
+                              bool *ours)
 {
-	MDB_val value = reader->cursor.value;
-	const uint8_t *key_end = (const uint8_t *)reader->cursor.key.mv_data + KEY_SIZE;
-	size_t count = (size_t)key_end[-2] << 8 | key_end[-1];
-	if (count == 0 || value.mv_size != count * reader->entry_size)
-		return state_txn_fail_corrupt(reader->cursor.txn, STATE_TABLE_DATA);
-	reader->piece = value.mv_data;
-	reader->count = count;
-	uint64_t end = reader->has_next ? reader->next.hi : UINT64_MAX;
-	reader->scale = (double)count / ((double)(end - reader->first.hi) + 1);
-	return STATE_OK;
+	*ours = false;
+	enum state_result result = state_cursor_move(&reader->cursor, operation);
+	if (result == STATE_NOT_FOUND)
+		return STATE_OK;
+	return result == STATE_OK ? read_piece(reader, piece, ours) : result;
+}
+
+static void begin_piece(struct state_reader *reader)
+{
+	uint64_t end = reader->has_next ? reader->next.first.hi : UINT64_MAX;
+	reader->piece.scale = (double)reader->piece.count / ((double)(end - reader->piece.first.hi) + 1);
+	reader->at = 0;
 }
 
 /* Finds the piece that can hold the digest: the one before the first piece that begins above it. */
 static enum state_result load(struct state_reader *reader, struct state_digest digest)
 {
 	struct state_key above = key_after(reader->run, digest);
-	reader->piece = NULL;
-	reader->count = 0;
-	reader->at = 0;
+	bool ours = false;
+	reader->piece = (struct state_piece){0};
 	reader->has_next = false;
 	enum state_result found = state_cursor_seek(&reader->cursor, &above);
 	enum state_result result =
-	    found == STATE_OK ? fence(reader, &reader->next, &reader->has_next) : found;
-	if (result != STATE_OK && result != STATE_NOT_FOUND)
+	    found == STATE_OK ? read_piece(reader, &reader->next, &reader->has_next) : found;
+	if (result == STATE_OK || result == STATE_NOT_FOUND)
+		result = move(reader, found == STATE_OK ? MDB_PREV : MDB_LAST, &reader->piece, &ours);
+	if (result != STATE_OK)
 		return result;
-	bool ours = false;
-	result = state_cursor_move(&reader->cursor, found == STATE_OK ? MDB_PREV : MDB_LAST);
-	if (result == STATE_OK)
-		result = fence(reader, &reader->first, &ours);
-	if (result != STATE_OK && result != STATE_NOT_FOUND)
-		return result;
-	if (ours)
-		return use_piece(reader);
-	if (!reader->has_next) /* a run without any piece */
+	if (!ours && !reader->has_next) /* a run without any piece */
 		return state_txn_fail_corrupt(reader->cursor.txn, STATE_TABLE_DATA);
-	return STATE_OK;
+	if (reader->has_next)
+		result = ours ? state_cursor_move(&reader->cursor, MDB_NEXT)
+		              : state_cursor_seek(&reader->cursor, &above);
+	begin_piece(reader);
+	return result;
+}
+
+/* To the following piece; there must be one. */
+static enum state_result step(struct state_reader *reader)
+{
+	reader->piece = reader->next;
+	enum state_result result = move(reader, MDB_NEXT, &reader->next, &reader->has_next);
+	begin_piece(reader);
+	return result;
 }
 
 /* Where a digest with this high word should be, counted from `from`, which lies at hi. The piece is not
  * empty. */
-static size_t guess(const struct state_reader *reader, size_t from, uint64_t hi, uint64_t wanted)
+static size_t guess(const struct state_piece *piece, size_t from, uint64_t hi, uint64_t wanted)
 {
 	double steps =
-	    wanted >= hi ? (double)(wanted - hi) * reader->scale : -((double)(hi - wanted) * reader->scale);
+	    wanted >= hi ? (double)(wanted - hi) * piece->scale : -((double)(hi - wanted) * piece->scale);
 	double place = (double)from + steps;
 	if (place <= 0)
 		return 0;
-	if (place >= (double)(reader->count - 1))
-		return reader->count - 1;
+	if (place >= (double)(piece->count - 1))
+		return piece->count - 1;
 	return (size_t)place;
 }
 
-static size_t first_guess(const struct state_reader *reader, uint64_t wanted)
+static struct state_digest digest_at(const uint8_t *entry)
 {
-	return guess(reader, 0, reader->first.hi, wanted);
+	struct state_digest digest;
+	memcpy(&digest, entry, sizeof(digest));
+	return digest;
+}
+
+static size_t first_guess(const struct state_piece *piece, uint64_t wanted)
+{
+	return guess(piece, 0, piece->first.hi, wanted);
 }
 
 /* Digests are uniform: the second interpolation lands a few places off. */
-static size_t second_guess(const struct state_reader *reader, size_t place, uint64_t wanted)
+static size_t second_guess(const struct state_piece *piece, size_t size, size_t place, uint64_t wanted)
 {
-	return guess(reader, place, state_reader_digest(reader, place).hi, wanted);
+	return guess(piece, place, digest_at(piece->entries + place * size).hi, wanted);
 }
 
 /*
- * The first place from reader->at on that is not below the digest, sought from `place` on: doubling steps and
- * halving bound the work whatever the distribution.
+ * The first place that is not below the digest, sought from `place` on: doubling steps and halving bound the work
+ * whatever the distribution.
  */
-static size_t search(const struct state_reader *reader, size_t place, struct state_digest digest)
+static size_t search(const struct state_piece *piece, size_t size, size_t place, struct state_digest digest)
 {
-	size_t low = reader->at;     /* everything before it is below the digest */
-	size_t high = reader->count; /* nothing from it on is */
-	if (place < low)
-		place = low;
+	size_t low = 0;             /* everything before it is below the digest */
+	size_t high = piece->count; /* nothing from it on is */
 	for (size_t step = 1; low < high; step *= 2) {
-		bool below = state_digest_compare(state_reader_digest(reader, place), digest) < 0;
+		bool below = state_digest_compare(digest_at(piece->entries + place * size), digest) < 0;
 		if (below)
 			low = place + 1;
 		else
@@ -154,7 +180,7 @@ static size_t search(const struct state_reader *reader, size_t place, struct sta
 	}
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (state_digest_compare(state_reader_digest(reader, middle), digest) < 0)
+		if (state_digest_compare(digest_at(piece->entries + middle * size), digest) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -162,17 +188,26 @@ static size_t search(const struct state_reader *reader, size_t place, struct sta
 	return low;
 }
 
-/* Whether the piece is the only one that can hold the digest. */
+/* Whether no other piece can hold the digest. */
 static bool is_here(const struct state_reader *reader, struct state_digest digest)
 {
-	if (!reader->placed || (reader->has_next && state_digest_compare(digest, reader->next) >= 0))
+	if (reader->has_next && state_digest_compare(digest, reader->next.first) >= 0)
 		return false;
-	return reader->piece != NULL && state_digest_compare(digest, reader->first) >= 0;
+	return reader->placed &&
+	       (reader->piece.count == 0 || state_digest_compare(digest, reader->piece.first) >= 0);
 }
 
-/* Makes the piece that can hold the digest the reader's. */
+/* Makes the piece that can hold the digest the reader's. A step costs a tenth of a search in LMDB. */
 static enum state_result enter(struct state_reader *reader, struct state_digest digest)
 {
+	bool rises =
+	    reader->placed && reader->has_next && state_digest_compare(digest, reader->next.first) >= 0;
+	for (size_t steps = 0; rises && steps < STEPS; steps++) {
+		enum state_result result = step(reader);
+		if (result != STATE_OK)
+			return result;
+		rises = reader->has_next && state_digest_compare(digest, reader->next.first) >= 0;
+	}
 	if (is_here(reader, digest))
 		return STATE_OK;
 	enum state_result result = load(reader, digest);
@@ -182,59 +217,81 @@ static enum state_result enter(struct state_reader *reader, struct state_digest 
 
 enum state_result state_reader_seek(struct state_reader *reader, struct state_digest digest)
 {
+	const struct state_piece *piece = &reader->piece;
 	enum state_result result = enter(reader, digest);
-	if (result != STATE_OK || reader->at == reader->count)
+	if (result != STATE_OK || piece->count == 0)
 		return result;
-	size_t place = second_guess(reader, first_guess(reader, digest.hi), digest.hi);
-	reader->at = search(reader, place, digest);
+	size_t place = second_guess(piece, reader->entry_size, first_guess(piece, digest.hi), digest.hi);
+	reader->at = search(piece, reader->entry_size, place, digest);
 	return STATE_OK;
 }
 
-/* Looks up group->indexes[from] to [to - 1], all of which lie in the piece. Three rounds over all of them
- * instead of three steps for each, so that the cache misses overlap. */
-static void find_in_piece(struct state_reader *reader, const struct state_probe *probe,
-                          const struct state_probe_group *group, size_t from, size_t to)
+/* A digest on its way through a piece. */
+struct lookup {
+	struct state_piece piece;
+	size_t place;
+	uint16_t index; /* in the stretch */
+};
+
+/* Finds its piece, and about where it lies there. False: before the first piece, or a failure. */
+static bool begin_lookup(struct state_reader *reader, const struct state_probe *probe, struct lookup *lookup,
+                         enum state_result *result)
 {
-	size_t places[STATE_PROBE_GROUP];
-	for (size_t i = from; i < to; i++) {
-		places[i] = first_guess(reader, probe->sorted[group->indexes[i]].hi);
-		__builtin_prefetch(state_reader_entry(reader, places[i]));
-	}
-	for (size_t i = from; i < to; i++) {
-		places[i] = second_guess(reader, places[i], probe->sorted[group->indexes[i]].hi);
-		__builtin_prefetch(state_reader_entry(reader, places[i]));
-	}
-	for (size_t i = from; i < to && reader->at < reader->count; i++) {
-		struct state_digest digest = probe->sorted[group->indexes[i]];
-		reader->at = search(reader, places[i], digest);
-		if (reader->at == reader->count ||
-		    state_digest_compare(state_reader_digest(reader, reader->at), digest) != 0)
-			continue;
-		probe->seen[group->indexes[i]] = true;
-		if (probe->payload != NULL)
-			memcpy(&probe->payload[group->indexes[i]],
-			       state_reader_entry(reader, reader->at) + STATE_RUN_DIGEST_SIZE,
-			       sizeof(struct state_digest));
-	}
+	struct state_digest digest = probe->sorted[lookup->index];
+	*result = is_here(reader, digest) ? STATE_OK : enter(reader, digest);
+	if (*result != STATE_OK || reader->piece.count == 0)
+		return false;
+	lookup->piece = reader->piece;
+	lookup->place = first_guess(&lookup->piece, digest.hi);
+	__builtin_prefetch(lookup->piece.entries + lookup->place * reader->entry_size);
+	return true;
+}
+
+static void approach(struct lookup *lookup, const struct state_probe *probe, size_t size)
+{
+	lookup->place = second_guess(&lookup->piece, size, lookup->place, probe->sorted[lookup->index].hi);
+	__builtin_prefetch(lookup->piece.entries + lookup->place * size);
+}
+
+/* Whether it is there. */
+static bool end_lookup(const struct lookup *lookup, const struct state_probe *probe, size_t size)
+{
+	struct state_digest digest = probe->sorted[lookup->index];
+	size_t place = search(&lookup->piece, size, lookup->place, digest);
+	if (place == lookup->piece.count)
+		return false;
+	const uint8_t *entry = lookup->piece.entries + place * size;
+	if (state_digest_compare(digest_at(entry), digest) != 0)
+		return false;
+	probe->seen[lookup->index] = true;
+	if (probe->payload != NULL)
+		memcpy(&probe->payload[lookup->index], entry + STATE_RUN_DIGEST_SIZE,
+		       sizeof(*probe->payload));
+	return true;
 }
 
 enum state_result state_reader_find(struct state_reader *reader, const struct state_probe *probe,
-                                    const struct state_probe_group *group)
+                                    const uint16_t *places, size_t count, size_t *found)
 {
-	for (size_t from = 0, to; from < group->count; from = to) {
-		enum state_result result = enter(reader, probe->sorted[group->indexes[from]]);
-		if (result != STATE_OK)
-			return result;
-		to = from + 1;
-		while (to < group->count && is_here(reader, probe->sorted[group->indexes[to]]))
-			to++;
-		if (reader->count > 0)
-			find_in_piece(reader, probe, group, from, to);
+	struct lookup lookups[GROUP];
+	enum state_result result = STATE_OK;
+	for (size_t from = 0, to; from < count && result == STATE_OK; from = to) {
+		size_t begun = 0;
+		to = count - from < GROUP ? count : from + GROUP;
+		/* three rounds over all of them instead of three steps for each, so that cache misses overlap */
+		for (size_t i = from; i < to && result == STATE_OK; i++) {
+			lookups[begun].index = places[i];
+			begun += begin_lookup(reader, probe, &lookups[begun], &result);
+		}
+		for (size_t i = 0; i < begun; i++)
+			approach(&lookups[i], probe, reader->entry_size);
+		for (size_t i = 0; i < begun; i++)
+			*found += end_lookup(&lookups[i], probe, reader->entry_size);
 	}
-	return STATE_OK;
+	return result;
 }
 
 enum state_result state_reader_turn(struct state_reader *reader)
 {
-	return reader->has_next ? state_reader_seek(reader, reader->next) : STATE_NOT_FOUND;
+	return reader->has_next ? step(reader) : STATE_NOT_FOUND;
 }

@@ -15,18 +15,22 @@
 
 enum { STATE_PIECE_SIZE = 65520 }; /* bytes at most: 16 pages less LMDB's header */
 
+struct state_piece {
+	const uint8_t *entries; /* packed; NULL before the first piece */
+	size_t count;
+	struct state_digest first;
+	double scale; /* entries per step of hi */
+};
+
 struct state_reader {
-	struct state_cursor cursor;
+	struct state_cursor cursor; /* on the following piece, if there is one */
 	uint32_t run;
 	size_t entry_size;
-	const uint8_t *piece; /* packed entries; NULL before the first piece */
-	size_t count;
-	size_t at;
-	struct state_digest first; /* of the piece */
-	struct state_digest next;  /* of the following one */
+	struct state_piece piece;
+	struct state_piece next; /* the following one */
 	bool has_next;
-	bool placed;  /* a piece was sought */
-	double scale; /* entries per step of hi */
+	bool placed; /* a piece was sought */
+	size_t at;   /* in the piece */
 };
 
 /* Close it in any case. */
@@ -34,22 +38,16 @@ enum state_result state_reader_open(struct state_reader *reader, struct state_tx
                                     const struct state_manifest *run);
 void state_reader_close(struct state_reader *reader);
 
-/* Makes digests admissible that are below the last one. */
-static inline void state_reader_rewind(struct state_reader *reader)
-{
-	reader->at = 0;
-}
-
 /*
  * Moves to the first digest of a piece that is not below this one; there may be none when the digest would
- * lie between two pieces. Digests must not fall from call to call, unless it is rewound.
+ * lie between two pieces. Costs least when digests rise from call to call.
  */
 enum state_result state_reader_seek(struct state_reader *reader, struct state_digest digest);
 
-/* Looks up a group of digests, rising as for seek, and marks as seen those that the run holds; the probe's
- * payload gets theirs. */
+/* Looks up the digests at `count` rising places of a stretch, and marks as seen those that the run holds; the
+ * probe's payload gets theirs. *found counts them. */
 enum state_result state_reader_find(struct state_reader *reader, const struct state_probe *probe,
-                                    const struct state_probe_group *group);
+                                    const uint16_t *places, size_t count, size_t *found);
 
 /* To the next piece when this one is used up. STATE_NOT_FOUND: it was the last. */
 enum state_result state_reader_turn(struct state_reader *reader);
@@ -60,7 +58,7 @@ struct state_key state_reader_key(uint32_t run, struct state_digest digest);
 
 static inline const uint8_t *state_reader_entry(const struct state_reader *reader, size_t index)
 {
-	return reader->piece + index * reader->entry_size;
+	return reader->piece.entries + index * reader->entry_size;
 }
 
 /* A small piece lies unaligned among others on its page, hence the copy. */

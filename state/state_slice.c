@@ -40,7 +40,7 @@ struct slice {
 static enum state_result read_head(const struct slice *slice, struct input *input, wide *head, bool *more)
 {
 	struct state_reader *reader = &input->reader;
-	while (reader->at == reader->count) {
+	while (reader->at == reader->piece.count) {
 		enum state_result result = state_reader_turn(reader);
 		if (result != STATE_OK) {
 			*more = false;
@@ -151,9 +151,9 @@ static enum state_result cut(struct state_txn *target, const struct input *input
 {
 	const struct state_manifest *run = input->run;
 	const struct state_reader *reader = &input->reader;
-	struct state_key data = state_reader_key(run->run, reader->first);
+	struct state_key data = state_reader_key(run->run, reader->piece.first);
 	struct state_key filter = state_filter_key(run->run, state_filter_piece(run->blocks, edge));
-	bool has_entry = reader->at < reader->count;
+	bool has_entry = reader->at < reader->piece.count;
 	size_t budget = SIZE_MAX;
 	enum state_result result = STATE_OK;
 	if (run->entries == 0 || has_entry)

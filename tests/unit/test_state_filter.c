@@ -19,35 +19,37 @@ static void teardown(void)
 
 TestSuite(state_filter, .init = setup, .fini = teardown);
 
-typedef enum state_result chooser(struct state_filter *, struct state_probe *, struct state_probe_group *);
+typedef enum state_result chooser(struct state_filter *, const struct state_probe *, const uint16_t *, size_t,
+                                  struct state_probe_list *);
 
-/* Marks the digests that the filter of the only run lets pass. */
+/* Marks the digests that the filter of the only run lets pass, asking for every `step`-th. */
 static size_t pass(chooser *choose, uint32_t dataset, const struct state_digest *sorted, size_t count,
-                   bool *passed)
+                   size_t step, bool *passed)
 {
 	struct state_manifest *runs;
 	size_t run_count;
 	struct state_filter filter;
-	bool *seen = calloc(count, sizeof(*seen));
-	cr_assert_not_null(seen);
+	static struct state_probe_list wanted;
+	static struct state_probe_list chosen;
 	memset(passed, 0, count * sizeof(*passed));
 	struct state_txn *txn = state_txn_begin_read(f.state);
 	cr_assert_eq(state_manifest_list(txn, dataset, &runs, &run_count), STATE_OK);
 	cr_assert_eq(run_count, 1);
 	cr_assert_eq(state_filter_open(&filter, txn, runs[0].run, runs[0].blocks), STATE_OK);
-	struct state_probe probe = {.sorted = sorted, .count = count, .seen = seen, .end = count};
 	size_t total = 0;
-	while (probe.next < probe.end) {
-		struct state_probe_group group;
-		cr_assert_eq(choose(&filter, &probe, &group), STATE_OK);
-		for (size_t i = 0; i < group.count; i++)
-			passed[group.indexes[i]] = true;
-		total += group.count;
+	for (size_t from = 0; from < count; from += STATE_PROBE_STRETCH) {
+		struct state_probe stretch = {.sorted = sorted + from};
+		wanted.count = 0;
+		for (size_t i = 0; i < STATE_PROBE_STRETCH && from + i < count; i += step)
+			wanted.places[wanted.count++] = (uint16_t)i;
+		cr_assert_eq(choose(&filter, &stretch, wanted.places, wanted.count, &chosen), STATE_OK);
+		for (size_t i = 0; i < chosen.count; i++)
+			passed[from + chosen.places[i]] = true;
+		total += chosen.count;
 	}
 	state_filter_close(&filter);
 	state_txn_abort(txn);
 	free(runs);
-	free(seen);
 	return total;
 }
 
@@ -59,13 +61,31 @@ Test(state_filter, with_and_without_vector_instructions_the_same_digests_pass)
 	struct state_digest *digests = fixture_digests(1, COUNT);
 	struct state_digest *absent = fixture_digests(2, ABSENT);
 	fixture_add_live(&f, dataset, digests, COUNT);
-	cr_assert_eq(pass(state_filter_choose, dataset, digests, COUNT, with), COUNT);
-	cr_assert_eq(pass(state_filter_choose_plain, dataset, digests, COUNT, without), COUNT);
-	size_t wrong = pass(state_filter_choose, dataset, absent, ABSENT, with);
-	cr_assert_eq(pass(state_filter_choose_plain, dataset, absent, ABSENT, without), wrong);
+	cr_assert_eq(pass(state_filter_choose, dataset, digests, COUNT, 1, with), COUNT);
+	cr_assert_eq(pass(state_filter_choose_plain, dataset, digests, COUNT, 1, without), COUNT);
+	size_t wrong = pass(state_filter_choose, dataset, absent, ABSENT, 1, with);
+	cr_assert_eq(pass(state_filter_choose_plain, dataset, absent, ABSENT, 1, without), wrong);
 	cr_assert_eq(memcmp(with, without, sizeof(with)), 0);
 	cr_assert_lt(wrong, ABSENT / 50, "ten bits an entry let less than two per cent pass");
 	cr_assert_gt(wrong, 0);
+	free(digests);
+	free(absent);
+}
+
+Test(state_filter, a_digest_passes_whatever_is_asked_for_beside_it)
+{
+	static bool all[ABSENT];
+	static bool some[ABSENT];
+	enum { STEP = 7 };
+	uint32_t dataset = fixture_dataset(&f, "a");
+	struct state_digest *digests = fixture_digests(3, COUNT);
+	struct state_digest *absent = fixture_digests(4, ABSENT);
+	fixture_add_live(&f, dataset, digests, COUNT);
+	pass(state_filter_choose, dataset, absent, ABSENT, 1, all);
+	pass(state_filter_choose, dataset, absent, ABSENT, STEP, some);
+	for (size_t from = 0; from < ABSENT; from += STATE_PROBE_STRETCH)
+		for (size_t i = 0; i < STATE_PROBE_STRETCH && from + i < ABSENT; i++)
+			cr_assert_eq(some[from + i], i % STEP == 0 && all[from + i]);
 	free(digests);
 	free(absent);
 }

@@ -125,6 +125,41 @@ Test(state_run, each_answer_belongs_to_its_digest_and_equal_neighbours_get_the_s
 	free(seen);
 }
 
+/* Which run of the next test holds the digest at a place; none for NOWHERE. */
+enum { FIRST, SECOND, THIRD, NOWHERE, PLACES = 60000 };
+
+static int holder(size_t place)
+{
+	if (place < PLACES / 3)
+		return FIRST;
+	if (place < PLACES / 2)
+		return place % 16 == 0 ? THIRD : SECOND;
+	return place % 4 == 0 ? NOWHERE : place % 2 == 0 ? FIRST : THIRD;
+}
+
+/* What one run had of the digests before must not decide what is said of the next ones. */
+Test(state_run, answers_are_right_where_the_run_that_holds_most_changes)
+{
+	static bool seen[PLACES];
+	struct state_digest *digests = fixture_digests(21, PLACES);
+	struct state_digest *part = calloc(PLACES, sizeof(*part));
+	cr_assert_not_null(part);
+	for (int run = FIRST; run < NOWHERE; run++) {
+		size_t count = 0;
+		for (size_t i = 0; i < PLACES; i++)
+			if (holder(i) == run)
+				part[count++] = digests[i];
+		fixture_add_live(&f, dataset, part, count);
+	}
+	struct state_txn *txn = state_txn_begin_read(f.state);
+	cr_assert_eq(state_run_probe(txn, dataset, digests, PLACES, seen), STATE_OK);
+	state_txn_abort(txn);
+	for (size_t i = 0; i < PLACES; i++)
+		cr_assert_eq(seen[i], holder(i) != NOWHERE);
+	free(digests);
+	free(part);
+}
+
 Test(state_run, unsorted_digests_are_misuse)
 {
 	struct state_digest digests[] = {{2, 0}, {1, 0}};
