@@ -2,6 +2,7 @@
 #include "schema/date.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "schema/date_format.h"
 #include "schema/moment.h"
@@ -17,11 +18,6 @@ struct cursor {
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static char to_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 static bool take(struct cursor *cursor, char wanted)
@@ -55,31 +51,46 @@ static const char month_names[][10] = {"january", "february", "march",     "apri
                                        "july",    "august",   "september", "october", "november", "december"};
 enum { MONTH_LONGEST = 9, MONTH_ABBREVIATED = 3 };
 
-/* 1 to 12, by the first three letters; 0 where they begin none. */
-static int find_month(const char word[MONTH_LONGEST + 1])
+/* Of a letter in any case the small one; of nothing else a letter. */
+static unsigned small_letter(char c)
+{
+	return (unsigned char)c | 0x20U;
+}
+
+/* 1 to 12, by three letters; 0 where they begin none. */
+static int find_month(const char *letters)
 {
 	/* No two months agree in this hash of their second and third letter. */
 	static const unsigned char months[16] = {0, 0, 7, 3, 1, 0, 11, 4, 2, 6, 0, 10, 12, 9, 5, 8};
-	unsigned hash = ((unsigned char)word[1] + 15U * (unsigned char)word[2]) >> 2 & 15;
-	int month = months[hash];
-	return month > 0 && memcmp(word, month_names[month - 1], MONTH_ABBREVIATED) == 0 ? month : 0;
+	unsigned first = small_letter(letters[0]), second = small_letter(letters[1]);
+	unsigned third = small_letter(letters[2]);
+	int month = months[(second + 15 * third) >> 2 & 15];
+	const char *name = month_names[month > 0 ? month - 1 : 0];
+	return first == (unsigned char)name[0] && second == (unsigned char)name[1] &&
+	               third == (unsigned char)name[2]
+	           ? month
+	           : 0;
+}
+
+/* How many letters come next; more than a month has are not counted. */
+static size_t count_letters(const struct cursor *cursor)
+{
+	size_t count = 0, left = (size_t)(cursor->end - cursor->at);
+	while (count < left && count <= MONTH_LONGEST && small_letter(cursor->at[count]) - 'a' < 26)
+		count++;
+	return count;
 }
 
 /* A month's English name, whole or its first three letters, in any case. */
 static bool take_month(struct cursor *cursor, int *month)
 {
-	char word[MONTH_LONGEST + 1] = {0};
-	size_t length = 0;
-	for (; cursor->at + length < cursor->end; length++) {
-		char c = to_lower(cursor->at[length]);
-		if (c < 'a' || c > 'z')
-			break;
-		if (length == MONTH_LONGEST)
-			return false;
-		word[length] = c;
-	}
-	*month = find_month(word);
-	if (*month == 0 || (length != MONTH_ABBREVIATED && strcmp(word, month_names[*month - 1]) != 0))
+	size_t length = count_letters(cursor);
+	*month = length >= MONTH_ABBREVIATED ? find_month(cursor->at) : 0;
+	if (*month == 0)
+		return false;
+	const char *name = month_names[*month - 1];
+	if (length != MONTH_ABBREVIATED &&
+	    (length != strlen(name) || strncasecmp(cursor->at, name, length) != 0))
 		return false;
 	cursor->at += length;
 	return true;
@@ -118,12 +129,47 @@ static bool take_month_first(struct cursor *cursor, struct moment *moment)
 	       take(cursor, ',') && take(cursor, ' ') && take_digits(cursor, 4, &moment->year);
 }
 
+static unsigned digit_of(char c)
+{
+	return (unsigned char)(c - '0'); /* above 9: none */
+}
+
+/* 1-Jan-15 to 29/Oct/2014, all at once: a branch for each byte is guessed wrong too often. False: it may be a date
+ * of another form. */
+static bool parse_usual(struct moment *moment, struct slice field)
+{
+	if (field.length < 8 || field.length > 11)
+		return false;
+	const char *end = field.data + field.length;
+	unsigned tens = digit_of(field.data[0]), ones = digit_of(field.data[1]);
+	bool has_tens = ones <= 9;
+	const char *at = field.data + 1 + has_tens;
+	char separator = at[0];
+	size_t year_digits = (size_t)(end - at) - 5;
+	unsigned decade = digit_of(end[-2]), year = digit_of(end[-1]);
+	moment->day = (int)(has_tens ? 10 * tens + ones : tens);
+	moment->month = find_month(at + 1);
+	moment->year = (int)(10 * decade + year);
+	if (tens > 9 || decade > 9 || year > 9 || moment->month == 0 || at[4] != separator ||
+	    (separator != '-' && separator != '/' && separator != ' '))
+		return false;
+	if (year_digits == 2) {
+		moment->year += moment->year < 69 ? 2000 : 1900;
+		return true;
+	}
+	unsigned thousands = digit_of(end[-4]), hundreds = digit_of(end[-3]);
+	moment->year += (int)(1000 * thousands + 100 * hundreds);
+	return year_digits == 4 && thousands <= 9 && hundreds <= 9;
+}
+
 static bool parse_date(struct moment *moment, struct slice field)
 {
 	struct cursor cursor = {field.data, field.data + field.length};
 	bool is_taken;
 	if (field.length == DATE_ONLY_SIZE && field.data[4] == '-')
 		is_taken = take_iso_date(&cursor, moment);
+	else if (parse_usual(moment, field))
+		return true;
 	else if (field.length > 0 && is_digit(*field.data))
 		is_taken = take_day_first(&cursor, moment);
 	else

@@ -9,7 +9,6 @@
 #include "schema/filter.h"
 #include "schema/header.h"
 #include "schema/rescue.h"
-#include "schema/row.h"
 
 static enum result no_memory(struct error *error)
 {
@@ -68,6 +67,24 @@ static enum result fill_fallback(struct making *making, struct schema_map_cell *
 	return RESULT_OK;
 }
 
+/* Which fields of a column may take a short way: where nothing but the type decides what they are. */
+static enum schema_map_way way_of(const struct schema_spec *spec, const struct type_reading *reading)
+{
+	bool has_usual_point = reading->decimal == '\0' || reading->decimal == '.';
+	if (spec->trim || spec->has_nulls)
+		return SCHEMA_MAP_ANY;
+	switch (reading->type.kind) {
+	case TYPE_TEXT:
+		return SCHEMA_MAP_TEXT;
+	case TYPE_INTEGER:
+		return has_usual_point ? SCHEMA_MAP_INTEGER : SCHEMA_MAP_ANY;
+	case TYPE_DATE:
+		return reading->formats.count == 0 ? SCHEMA_MAP_DATE : SCHEMA_MAP_ANY;
+	default:
+		return SCHEMA_MAP_ANY;
+	}
+}
+
 static enum result fill_cell(struct making *making, size_t index, struct error *error)
 {
 	const struct schema_spec *spec = making->spec;
@@ -85,6 +102,7 @@ static enum result fill_cell(struct making *making, size_t index, struct error *
 	    .is_rescued = schema_rescues(spec) && strcmp(column->name, SCHEMA_RESCUED) == 0,
 	};
 	fill_reading(&cell->reading, spec, column, declared);
+	cell->way = way_of(spec, &cell->reading);
 	if (declared == NULL || declared->fallback == NULL)
 		return RESULT_OK;
 	return fill_fallback(making, cell, declared->fallback, error);
@@ -232,148 +250,6 @@ void schema_map_free(struct schema_map *map)
 	rescue_free(map->rescue);
 	filter_free(map->filter);
 	*map = (struct schema_map){0};
-}
-
-/* A record on its way to a row. */
-struct reading {
-	const struct schema_map *map;
-	const struct slice *fields;
-	size_t count;
-	struct slice rescued; /* of SCHEMA_RESCUED; data NULL: nothing, or not known yet */
-	bool has_bad_values;
-	struct schema_fault *fault;
-};
-
-static enum result append_missing(const struct schema_map_cell *cell, struct buffer *out)
-{
-	return cell->fallback.data == NULL ? RESULT_OK : row_append(out, cell->ordinal, cell->fallback);
-}
-
-/* Would the plain number fit an integer or decimal that is as large as it takes? */
-static bool fits_wider(const struct schema_map_cell *cell, struct slice field)
-{
-	struct type_reading wide = cell->reading;
-	wide.type =
-	    (struct type){.kind = TYPE_DECIMAL, .precision = TYPE_PRECISION_MAX, .scale = TYPE_SCALE_MAX};
-	struct type_value value;
-	const char *reason;
-	return cell->is_widenable && type_read(&value, &wide, field, &reason);
-}
-
-static enum result take_bad_value(struct reading *reading, const struct schema_map_cell *cell,
-                                  struct slice field, struct buffer *out)
-{
-	if (reading->map->bad_value == SCHEMA_BAD_VALUE_REJECT || fits_wider(cell, field)) {
-		reading->fault->column = cell->name;
-		reading->fault->is_widenable = fits_wider(cell, field);
-		return RESULT_INVALID;
-	}
-	reading->has_bad_values = true;
-	return append_missing(cell, out);
-}
-
-static enum result append_field(struct reading *reading, const struct schema_map_cell *cell,
-                                struct slice field, struct buffer *out)
-{
-	bool is_null = cell->is_plain ? type_is_null(&cell->reading.type, field)
-	                              : type_reads_null(&cell->reading, field);
-	if (is_null)
-		return append_missing(cell, out);
-	struct type_value value;
-	if (!type_read(&value, &cell->reading, field, &reading->fault->reason))
-		return take_bad_value(reading, cell, field, out);
-	return row_append(out, cell->ordinal, value.text);
-}
-
-static enum result append_cells(struct reading *reading, struct buffer *out)
-{
-	const struct schema_map *map = reading->map;
-	for (size_t i = 0; i < map->cell_count; i++) {
-		const struct schema_map_cell *cell = &map->cells[i];
-		enum result result = RESULT_OK;
-		if (cell->field < reading->count)
-			result = append_field(reading, cell, reading->fields[cell->field], out);
-		else if (!cell->is_rescued)
-			result = append_missing(cell, out);
-		else if (reading->rescued.data != NULL)
-			result = row_append(out, cell->ordinal, reading->rescued);
-		if (result != RESULT_OK)
-			return result;
-	}
-	return RESULT_OK;
-}
-
-static bool is_bad_value(const struct schema_map_cell *cell, struct slice field)
-{
-	struct type_value value;
-	const char *reason;
-	return !type_reads_null(&cell->reading, field) && !type_read(&value, &cell->reading, field, &reason);
-}
-
-static enum result rescue(struct reading *reading)
-{
-	const struct schema_map *map = reading->map;
-	enum result result = rescue_fields(map->rescue, reading->fields, reading->count);
-	bool wants_values = reading->has_bad_values && map->bad_value == SCHEMA_BAD_VALUE_RESCUE;
-	for (size_t i = 0; wants_values && result == RESULT_OK && i < map->cell_count; i++) {
-		const struct schema_map_cell *cell = &map->cells[i];
-		if (cell->field < reading->count && is_bad_value(cell, reading->fields[cell->field]))
-			result = rescue_value(map->rescue, cell->name, reading->fields[cell->field]);
-	}
-	struct slice text = {NULL, 0};
-	enum result ended = rescue_text(map->rescue, &text);
-	reading->rescued = text;
-	return result == RESULT_OK ? ended : result;
-}
-
-/* Where nothing is rescued the cells are the row; else they are made once more, with what was. */
-static enum result append_row(struct reading *reading, struct buffer *out)
-{
-	size_t start = out->length;
-	enum result result = append_cells(reading, out);
-	if (result != RESULT_OK || reading->map->rescue == NULL)
-		return result;
-	result = rescue(reading);
-	if (result == RESULT_INVALID)
-		*reading->fault = (struct schema_fault){.column = SCHEMA_RESCUED, .reason = "invalid UTF-8"};
-	if (result != RESULT_OK || reading->rescued.data == NULL)
-		return result;
-	out->length = start;
-	return append_cells(reading, out);
-}
-
-static bool is_empty(const struct slice *fields, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (fields[i].length > 0)
-			return false;
-	return true;
-}
-
-/* Why a record of another field count than the header's is none; NULL: it is. */
-static const char *ragged_fault(const struct schema_map *map, const struct slice *fields, size_t count)
-{
-	if (map->ragged == SCHEMA_RAGGED_RESCUE)
-		return NULL;
-	if (count < map->field_count)
-		return map->ragged == SCHEMA_RAGGED_PAD ? NULL : "too few fields";
-	bool is_padding =
-	    map->ragged == SCHEMA_RAGGED_PAD && is_empty(fields + map->field_count, count - map->field_count);
-	return is_padding ? NULL : "too many fields";
-}
-
-enum result schema_map_row(const struct schema_map *map, const struct slice *fields, size_t count,
-                           struct buffer *out, struct schema_fault *fault)
-{
-	*fault = (struct schema_fault){0};
-	if (count != map->field_count && (fault->reason = ragged_fault(map, fields, count)) != NULL)
-		return RESULT_INVALID;
-	size_t start = out->length;
-	struct reading reading = {.map = map, .fields = fields, .count = count, .fault = fault};
-	enum result result = append_row(&reading, out);
-	if (result != RESULT_OK)
-		out->length = start;
-	return result;
 }
 
 bool schema_map_holds(const struct schema_map *map, struct slice row)

@@ -11,6 +11,14 @@
 
 #define SCHEMA_MAP_NONE UINT32_MAX
 
+/* How its usual fields become cells (schema/schema_map_row.c). */
+enum schema_map_way {
+	SCHEMA_MAP_ANY = 0, /* as type_read() says */
+	SCHEMA_MAP_TEXT,
+	SCHEMA_MAP_INTEGER,
+	SCHEMA_MAP_DATE,
+};
+
 /* A column of the schema, in its order. */
 struct schema_map_cell {
 	uint32_t ordinal;
@@ -19,6 +27,7 @@ struct schema_map_cell {
 	bool is_plain;     /* nothing is trimmed, and only the usual texts are null */
 	bool is_widenable; /* an inferred number, no key, of a dataset whose table may change */
 	bool is_rescued;   /* SCHEMA_RESCUED itself */
+	enum schema_map_way way;
 	struct type_reading reading;
 	struct slice fallback; /* canonical; data NULL: a missing value is null */
 };

@@ -96,6 +96,65 @@ Test(date, formats_take_whole_fields_and_real_days_only)
 	cr_expect_str_eq(date_of(SLICE("2015-05-05\0x"), &formats), "");
 }
 
+/* A date in a built-in form, with a byte of it changed, left out or doubled, or not. */
+static void random_date(char text[32], unsigned *seed)
+{
+	static const char *const forms[] = {"%u-%s-%02u",   "%u/%s/%04u", "%02u-%s-%02u", "%u-%s-%04u",
+	                                    "%02u/%s/%02u", "%u-%s/%02u", "%u-%s-%u"};
+	static const char *const months[] = {"jan", "Feb",  "MAR",      "april", "May",      "JUNE",
+	                                     "Jul", "Sept", "december", "Octob", "november", "xyz"};
+	static const char bytes[] = "0129-/,aJnN";
+	int length = snprintf(text, 32, forms[(size_t)rand_r(seed) % COUNT(forms)], rand_r(seed) % 40,
+	                      months[(size_t)rand_r(seed) % COUNT(months)], rand_r(seed) % 2100);
+	size_t at = (size_t)(rand_r(seed) % length);
+	switch (rand_r(seed) % 6) {
+	case 0:
+		text[at] = bytes[(size_t)rand_r(seed) % (sizeof bytes - 1)];
+		break;
+	case 1:
+		memmove(text + at, text + at + 1, strlen(text + at));
+		break;
+	case 2:
+		if (length < 30)
+			memmove(text + at + 1, text + at, strlen(text + at) + 1);
+		break;
+	default:
+		break;
+	}
+}
+
+/* strptime() takes a year of one digit, too. */
+static bool has_year_of_two_or_four(const char *text)
+{
+	const char *minus = strrchr(text, '-'), *slash = strrchr(text, '/');
+	const char *last = slash == NULL || (minus != NULL && minus > slash) ? minus : slash;
+	size_t digits = last != NULL ? strlen(last + 1) : 0;
+	return digits == 2 || digits == 4;
+}
+
+/* As strptime() reads them; blanks are no more than another separator. */
+Test(date, the_built_in_forms_are_these_formats)
+{
+	static const char *const formats[] = {"%d-%b-%y", "%d-%b-%Y", "%d/%b/%y", "%d/%b/%Y"};
+	const struct type_formats same = {formats, COUNT(formats)};
+	unsigned seed = 1;
+	size_t dates = 0;
+	for (int i = 0; i < 300000; i++) {
+		char text[32], expected[DATE_TEXT_SIZE + 1];
+		random_date(text, &seed);
+		bool has_year = has_year_of_two_or_four(text);
+		strcpy(expected, has_year ? date_of(slice_from_string(text), &same) : "");
+		cr_assert_str_eq(built_in(text), expected, "%s", text);
+		dates += *expected != '\0';
+		if (strchr(text, '/') != NULL)
+			continue;
+		for (char *at = text; (at = strchr(at, '-')) != NULL;)
+			*at = ' ';
+		cr_assert_str_eq(built_in(text), expected, "%s", text);
+	}
+	cr_assert_gt(dates, 50000);
+}
+
 Test(date, four_digit_year_is_not_read_from_two)
 {
 	cr_expect_str_eq(formatted("%d-%b-%Y", "29-Oct-14"), "");
