@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ingest/piece.h"
+#include "source/ahead.h"
 
 /* A chunk in two sizes: large ones, and inside those that are not known small ones, so that one new row costs the
  * parsing of a small chunk only. */
@@ -23,6 +25,9 @@ enum {
 	MISSES_MAX = 1024,
 };
 
+static_assert((int)PIECES_MAX <= (int)PIECE_COUNT_MAX && (int)AHEAD_CHUNKS_MAX <= (int)PIECE_COUNT_MAX,
+              "they are looked up at once");
+
 /* In the `rows` of a chunk record: they are on more or on fewer lines than there are rows. */
 static const uint32_t UNEVEN_LINES = UINT32_C(1) << 31;
 
@@ -38,13 +43,6 @@ struct open_chunk {
 	uint64_t line;
 };
 
-struct piece {
-	size_t length;
-	struct state_digest digest;
-	bool is_known;
-	struct state_chunk known;
-};
-
 struct stream {
 	const struct member_input *input;
 	struct buffer bytes; /* of the source; given up to `begin` */
@@ -52,12 +50,17 @@ struct stream {
 	size_t head;
 	bool has_ended; /* the source */
 	bool is_short;
+	uint64_t position; /* in the plain bytes, of what is given next */
 
 	/* with chunks: */
 	struct record_reader *reader;
 	struct cut_rule rule;
 	uint8_t key[ROW_KEY_SIZE];
-	uint64_t position;       /* of `begin` in the plain bytes */
+	struct ahead *ahead;
+	struct ahead_span span;
+	struct piece *larges; /* its chunks */
+	size_t next_large;
+	struct slice rest;       /* of the large chunk that is being given */
 	uint64_t parsed;         /* bytes given since the chunks began */
 	struct open_chunk large; /* what is being given */
 	struct open_chunk small;
@@ -125,7 +128,9 @@ void stream_close(struct stream *stream)
 	if (stream->input != NULL)
 		chunks_release(&stream->input->ingest->chunks);
 	sodium_memzero(stream->key, sizeof stream->key);
+	ahead_close(stream->ahead);
 	buffer_free(&stream->bytes);
+	free(stream->larges);
 	free(stream->pieces);
 	free(stream);
 }
@@ -157,27 +162,12 @@ static void report_progress(const struct member_input *input)
 	ingest->options.progress(ingest->options.context, &progress);
 }
 
-/* Up to `limit` of the bytes that are there. */
-static size_t give(struct stream *stream, void *bytes, size_t size, size_t limit)
+/* Is it still wanted? */
+static enum result go_on(const struct stream *stream, struct error *error)
 {
-	size_t count = limit < size ? limit : size;
-	memcpy(bytes, stream->bytes.data + stream->begin, count);
-	stream->begin += count;
-	stream->position += count;
-	return count;
-}
-
-/* The length of the next line, or of what there is without a line end. */
-static enum result find_line(struct stream *stream, size_t *length, struct error *error)
-{
-	enum result result = fill(stream, 1, error);
-	if (result != RESULT_OK || available(stream) == 0) {
-		*length = 0;
-		return result;
-	}
-	const char *line = stream->bytes.data + stream->begin;
-	const char *feed = memchr(line, '\n', available(stream));
-	*length = feed != NULL ? (size_t)(feed + 1 - line) : available(stream);
+	if (atomic_load(stream->input->ingest->options.stop))
+		return error_set(error, RESULT_STOPPED, "stopped");
+	report_progress(stream->input);
 	return RESULT_OK;
 }
 
@@ -188,25 +178,11 @@ static enum result read_plain(struct stream *stream, void *bytes, size_t size, s
 	enum result result = fill(stream, 1, error);
 	if (result != RESULT_OK)
 		return result;
-	*count = give(stream, bytes, size, available(stream));
+	*count = available(stream) < size ? available(stream) : size;
+	memcpy(bytes, stream->bytes.data + stream->begin, *count);
+	stream->begin += *count;
+	stream->position += *count;
 	return content_update(stream->input->ingest->content, bytes, *count, error);
-}
-
-static enum result digest_bytes(const struct stream *stream, struct slice bytes, struct state_digest *digest,
-                                struct error *error)
-{
-	struct content *content = stream->input->ingest->content;
-	struct id id;
-	content_reset(content);
-	enum result result = content_update(content, bytes.data, bytes.length, error);
-	if (result == RESULT_OK)
-		result = content_finish(content, &id, error);
-	if (result != RESULT_OK)
-		return result;
-	struct row_digest keyed =
-	    row_digest((struct slice){(const char *)id.bytes, sizeof id.bytes}, stream->key);
-	*digest = (struct state_digest){keyed.hi, keyed.lo};
-	return RESULT_OK;
 }
 
 static struct open_chunk open_chunk(const struct stream *stream, struct state_digest digest)
@@ -244,17 +220,24 @@ static void close_chunk(struct stream *stream, struct open_chunk *chunk, bool is
 	chunks_add(&stream->input->ingest->chunks, &record);
 }
 
+/* What was given or passed over is behind us. */
+static void step(struct stream *stream, size_t length)
+{
+	stream->rest.data += length;
+	stream->rest.length -= length;
+	stream->position += length;
+}
+
 /* C5: the rows of a chunk that is not parsed are counted as they were. */
 static void pass(struct stream *stream, size_t length, const struct state_chunk *known)
 {
 	struct delivery_member *member = stream->input->member;
 	struct state_member *record = &member->mark.member;
-	struct slice bytes = {stream->bytes.data + stream->begin, length};
+	struct slice bytes = {stream->rest.data, length};
 	uint64_t rows = known->rows & ~UNEVEN_LINES;
 	uint64_t lines = (known->rows & UNEVEN_LINES) != 0 ? cut_count_lines(bytes) : rows;
 	record_pass(stream->reader, length, rows, lines);
-	stream->begin += length;
-	stream->position += length;
+	step(stream, length);
 	stream->misses = 0;
 	record->counts.rows += rows;
 	record->counts.filtered += known->filtered;
@@ -266,33 +249,12 @@ static void pass(struct stream *stream, size_t length, const struct state_chunk 
 	member->is_dirty = true;
 }
 
-static int compare_pieces(const void *left, const void *right)
-{
-	const struct piece *const *a = left;
-	const struct piece *const *b = right;
-	return state_digest_compare((*a)->digest, (*b)->digest);
-}
-
 static enum result look_up(struct stream *stream, struct piece *pieces, size_t count, struct error *error)
 {
 	struct ingest *ingest = stream->input->ingest;
-	struct piece *order[PIECES_MAX];
-	struct state_digest digests[PIECES_MAX];
-	struct state_chunk found[PIECES_MAX];
-	bool seen[PIECES_MAX];
-	for (size_t i = 0; i < count; i++)
-		order[i] = &pieces[i];
-	qsort(order, count, sizeof *order, compare_pieces);
-	for (size_t i = 0; i < count; i++)
-		digests[i] = order[i]->digest;
-	enum result result =
-	    chunks_find(&ingest->chunks, ingest->options.state, stream->input->member->dataset->record.id,
-	                digests, count, seen, found, error);
-	for (size_t i = 0; result == RESULT_OK && i < count; i++) {
-		order[i]->is_known = seen[i];
-		order[i]->known = found[i];
-	}
-	return result;
+	struct piece_look look = {&ingest->chunks, ingest->options.state,
+	                          stream->input->member->dataset->record.id};
+	return piece_find(&look, pieces, count, error);
 }
 
 /* Where nothing of the rows around was known nor new, small chunks cost more than they save. */
@@ -318,7 +280,7 @@ static enum result cut_pieces(struct stream *stream, struct slice large, struct 
 		struct piece *piece = &stream->pieces[stream->piece_count++];
 		*piece = (struct piece){.length = cut_find(&stream->rule, &small_size, large)};
 		enum result result =
-		    digest_bytes(stream, (struct slice){large.data, piece->length}, &piece->digest, error);
+		    piece_digest(piece, large.data, stream->input->ingest->content, stream->key, error);
 		if (result != RESULT_OK)
 			return result;
 		large.data += piece->length;
@@ -327,33 +289,42 @@ static enum result cut_pieces(struct stream *stream, struct slice large, struct 
 	return look_up(stream, stream->pieces, stream->piece_count, error);
 }
 
-/* The next large chunk, at a record boundary: passed over when it is known, else cut into pieces. */
-static enum result begin_large(struct stream *stream, struct error *error)
+/* The next chunks of the source, and what is known of them. */
+static enum result read_span(struct stream *stream, struct error *error)
 {
-	enum result result = fill(stream, large_size.most + CUT_AHEAD, error);
+	enum result result = go_on(stream, error);
+	if (result == RESULT_OK)
+		result = ahead_next(stream->ahead, &stream->span, error);
 	if (result != RESULT_OK)
 		return result;
-	struct slice bytes = {stream->bytes.data + stream->begin, available(stream)};
-	struct piece large = {.length = cut_find(&stream->rule, &large_size, bytes)};
-	struct slice chunk = {bytes.data, large.length};
-	/* Without a line end it is a chunk only at the end of all bytes: elsewhere its last record goes on. */
-	bool is_last = stream->has_ended && large.length == bytes.length;
-	bool is_chunk = is_last || chunk.data[chunk.length - 1] == '\n';
-	if (is_chunk && stream->position >= stream->input->member->resume_at) {
-		result = digest_bytes(stream, chunk, &large.digest, error);
-		if (result == RESULT_OK)
-			result = look_up(stream, &large, 1, error);
-		if (result != RESULT_OK)
-			return result;
-		if (large.is_known) {
-			pass(stream, large.length, &large.known);
-			return RESULT_OK;
-		}
-		stream->large = open_chunk(stream, large.digest);
-		return cut_pieces(stream, chunk, error);
+	stream->next_large = 0;
+	for (size_t i = 0; i < stream->span.count; i++) {
+		const struct ahead_chunk *chunk = &stream->span.chunks[i];
+		stream->larges[i] = (struct piece){.length = chunk->bytes.length, .content = chunk->digest};
+		piece_set_meaning(&stream->larges[i], stream->key);
 	}
-	stream->left = large.length;
-	return RESULT_OK;
+	return look_up(stream, stream->larges, stream->span.count, error);
+}
+
+/* The next large chunk is passed over when it is known, else cut into pieces. */
+static enum result begin_large(struct stream *stream, bool is_at_boundary, struct error *error)
+{
+	const struct piece *large = &stream->larges[stream->next_large];
+	stream->rest = stream->span.chunks[stream->next_large++].bytes;
+	/* Without a line end it is a chunk only at the end of all bytes: elsewhere its last record goes on. */
+	bool is_last = stream->span.is_last && stream->next_large == stream->span.count;
+	bool is_chunk = is_last || stream->rest.data[large->length - 1] == '\n';
+	if (!is_chunk || stream->position < stream->input->member->resume_at) {
+		stream->left = large->length;
+		return RESULT_OK;
+	}
+	if (is_at_boundary && large->is_known) {
+		pass(stream, large->length, &large->known);
+		return RESULT_OK;
+	}
+	if (is_at_boundary)
+		stream->large = open_chunk(stream, large->digest);
+	return cut_pieces(stream, stream->rest, error);
 }
 
 static void begin_piece(struct stream *stream, bool is_at_boundary)
@@ -368,7 +339,8 @@ static void begin_piece(struct stream *stream, bool is_at_boundary)
 	stream->left = piece->length;
 }
 
-/* What comes next is read, passed over, or given. The reader has taken all that it could of what it was given. */
+/* What comes next is passed over, or given. The reader has taken all that it could of what it was given; where a cut
+ * fell into a record it has not, and nothing is a chunk until it has. */
 static enum result advance(struct stream *stream, struct error *error)
 {
 	bool is_at_boundary = record_at_boundary(stream->reader);
@@ -378,25 +350,32 @@ static enum result advance(struct stream *stream, struct error *error)
 		return RESULT_OK;
 	}
 	close_chunk(stream, &stream->large, is_at_boundary);
-	if (is_at_boundary)
-		return begin_large(stream, error);
-	/* The cut fell into a record: on, line by line, to where the next one begins. */
-	return find_line(stream, &stream->left, error);
+	enum result result = RESULT_OK;
+	if (stream->next_large == stream->span.count)
+		result = read_span(stream, error);
+	return result == RESULT_OK ? begin_large(stream, is_at_boundary, error) : result;
+}
+
+static bool is_at_end(const struct stream *stream)
+{
+	return stream->span.is_last && stream->next_large == stream->span.count &&
+	       stream->next_piece == stream->piece_count;
 }
 
 static enum result read_chunks(struct stream *stream, void *bytes, size_t size, size_t *count,
                                struct error *error)
 {
 	while (stream->left == 0) {
-		enum result result = fill(stream, 1, error);
-		/* At the end the last record may have no line end: stream_end_chunks() closes the last chunk. */
-		if (result != RESULT_OK || available(stream) == 0)
-			return result;
-		result = advance(stream, error);
+		/* The last record may have no line end: stream_end_chunks() closes the last chunk. */
+		if (is_at_end(stream))
+			return RESULT_OK;
+		enum result result = advance(stream, error);
 		if (result != RESULT_OK)
-			return result;
+			return result == RESULT_END ? RESULT_OK : result;
 	}
-	*count = give(stream, bytes, size, stream->left);
+	*count = stream->left < size ? stream->left : size;
+	memcpy(bytes, stream->rest.data, *count);
+	step(stream, *count);
 	stream->left -= *count;
 	stream->parsed += *count;
 	return RESULT_OK;
@@ -406,9 +385,9 @@ enum result stream_read(void *context, void *bytes, size_t size, size_t *count, 
 {
 	struct stream *stream = context;
 	*count = 0;
-	if (atomic_load(stream->input->ingest->options.stop))
-		return error_set(error, RESULT_STOPPED, "stopped");
-	report_progress(stream->input);
+	enum result result = go_on(stream, error);
+	if (result != RESULT_OK)
+		return result;
 	if (stream->reader == NULL)
 		return read_plain(stream, bytes, size, count, error);
 	return read_chunks(stream, bytes, size, count, error);
@@ -435,13 +414,39 @@ void stream_change_meaning(struct stream *stream, const struct id *meaning)
 	crypto_generichash_final(&hash, stream->key, sizeof stream->key);
 	stream->large.is_open = false;
 	stream->small.is_open = false;
+	for (size_t i = stream->next_piece; i < stream->piece_count; i++)
+		piece_set_meaning(&stream->pieces[i], stream->key);
+	for (size_t i = stream->next_large; i < stream->span.count; i++)
+		piece_set_meaning(&stream->larges[i], stream->key);
+}
+
+static enum result read_source(void *context, void *bytes, size_t size, size_t *count, struct error *error)
+{
+	return source_read(context, bytes, size, count, error);
+}
+
+/* From here on the source is read ahead of what is given. */
+static enum result open_ahead(struct stream *stream, struct error *error)
+{
+	struct ahead_options options = {
+	    .read = read_source,
+	    .context = stream->input->source,
+	    .first = {stream->bytes.data + stream->begin, available(stream)},
+	    .rule = stream->rule,
+	    .size = large_size,
+	    .secret = state_secret(stream->input->ingest->options.state),
+	};
+	enum result result = ahead_open(&stream->ahead, &options, error);
+	buffer_free(&stream->bytes);
+	return result;
 }
 
 enum result stream_begin_chunks(struct stream *stream, const struct stream_chunks *chunks,
                                 struct error *error)
 {
+	stream->larges = calloc(AHEAD_CHUNKS_MAX, sizeof *stream->larges);
 	stream->pieces = calloc(PIECES_MAX, sizeof *stream->pieces);
-	if (stream->pieces == NULL)
+	if (stream->larges == NULL || stream->pieces == NULL)
 		return no_memory(error);
 	stream->reader = delimited_reader(chunks->records);
 	stream->rule = (struct cut_rule){.quote = chunks->quote};
@@ -450,7 +455,7 @@ enum result stream_begin_chunks(struct stream *stream, const struct stream_chunk
 	size_t back = delimited_give_back(chunks->records);
 	stream->begin -= back;
 	stream->position -= back;
-	return RESULT_OK;
+	return open_ahead(stream, error);
 }
 
 bool stream_has_chunks(const struct stream *stream)

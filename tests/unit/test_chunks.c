@@ -476,3 +476,30 @@ Test(chunks, a_record_without_a_line_end_is_no_beginning_of_a_longer_one)
 	free(field);
 	close_filled();
 }
+
+static void insert_wide(size_t at)
+{
+	insert(at, "w%u,%0*u,x\n", next_id, 500, next_id);
+	next_id++;
+}
+
+/* What was a chunk by itself is delivered within a quoted field, by which nothing of it may be passed over; and then by
+ * itself once more, with what stood behind the field: that was read as something else. */
+Test(chunks, what_is_quoted_is_no_chunk)
+{
+	enum { WIDE = 900, BEHIND = 2000 };
+	sink = fake_sink_open((struct fake_sink_odds){0}, 1);
+	open_engine();
+	for (int i = 0; i < WIDE; i++)
+		insert_wide(line_count);
+	deliver_version(0, usual_header, false);
+	for (int i = 0; i < BEHIND; i++)
+		insert_plain(line_count);
+	insert(WIDE, "\",x\n");
+	insert(0, "q2,\"swallowed\n");
+	insert(0, "q1,5\" of rain,x\n");
+	deliver_version(1, usual_header, false);
+	remove_lines(0, 2);
+	deliver_version(2, usual_header, false);
+	close_filled();
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ROWSIEVE_INGEST_PIECE_H
+#define ROWSIEVE_INGEST_PIECE_H
+
+#include "ingest/chunks.h"
+#include "schema/row.h"
+#include "source/content.h"
+
+/* A chunk of a member, of either size, and what is known of it. */
+struct piece {
+	size_t length;
+	struct id content;
+	struct state_digest digest; /* of content and meaning */
+	bool is_known;
+	struct state_chunk known;
+};
+
+/* C3: a chunk is known by its bytes and by what they mean, which is the key. Whether it is, is to be found out. */
+void piece_set_meaning(struct piece *piece, const uint8_t key[ROW_KEY_SIZE]);
+
+/* The same for a piece whose content was not digested yet: that of its `length` bytes. */
+enum result piece_digest(struct piece *piece, const char *bytes, struct content *content,
+                         const uint8_t key[ROW_KEY_SIZE], struct error *error) WARN_UNUSED;
+
+enum { PIECE_COUNT_MAX = 1024 };
+
+struct piece_look {
+	struct chunks *chunks;
+	struct state *state;
+	uint32_t dataset;
+};
+
+/* Which are known: all of them in one look-up, at most PIECE_COUNT_MAX. */
+enum result piece_find(const struct piece_look *look, struct piece *pieces, size_t count,
+                       struct error *error) WARN_UNUSED;
+
+#endif
