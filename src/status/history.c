@@ -133,15 +133,26 @@ static bool is_wanted(const struct listing *listing, const struct state_dataset 
 	       (dataset != NULL && strcmp(filter, dataset->name) == 0);
 }
 
-static bool add_member(void *context, const struct state_member *member)
+/* A delivery that was given up, since the file is read anew, ends without a word about its members. */
+static void end_with_delivery(struct state_member *member, const struct state_delivery *delivery)
+{
+	if (member->status != STATE_STATUS_OPEN || delivery->status == STATE_STATUS_OPEN)
+		return;
+	member->status = delivery->status;
+	strcpy(member->reason, delivery->reason);
+}
+
+static bool add_member(void *context, const struct state_member *recorded)
 {
 	struct listing *listing = context;
-	const struct state_dataset *dataset = find_dataset(&listing->names, member->dataset);
-	listing->is_told |= member->status == listing->delivery->status;
+	struct state_member member = *recorded;
+	const struct state_dataset *dataset = find_dataset(&listing->names, member.dataset);
+	end_with_delivery(&member, listing->delivery);
+	listing->is_told |= member.status == listing->delivery->status;
 	if (!is_wanted(listing, dataset))
 		return true;
 	listing->has_failed |= json_array_insert_new(listing->members, listing->start,
-	                                             describe(listing->delivery, member, dataset)) != 0;
+	                                             describe(listing->delivery, &member, dataset)) != 0;
 	return !listing->has_failed;
 }
 
