@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One place where the program works: a data directory and a sink of its own, and what can be seen of both."""
 
+import collections
 import hashlib
 import json
 import os
@@ -28,6 +29,9 @@ DEADLINE = 20.0
 # What a daemon in trouble gets to come right by itself, before it is ended and started again.
 PATIENCE = 1.5
 
+# What run() says of a daemon that was told to end before it had begun to listen to that.
+ENDED_EARLY = "it was ended before it was up"
+
 ID = re.compile("[0-9a-f]{32}")
 
 
@@ -39,11 +43,33 @@ class Broken(Exception):
     """What was seen is not what must be."""
 
 
+class Patience:
+    """Seconds that are used up while the program runs, and not while the whole machine stands still."""
+
+    def __init__(self, seconds):
+        self.left = seconds
+        self.seen = time.monotonic()
+
+    def wait(self):
+        """A moment, if there is patience left for it."""
+        if self.left <= 0:
+            return False
+        time.sleep(0.004)
+        now = time.monotonic()
+        self.left -= min(now - self.seen, 0.02)
+        self.seen = now
+        return True
+
+    def lose_but(self, seconds):
+        self.left = min(self.left, seconds)
+
+
 class SqliteSite:
     """The embedded sink."""
 
     kind = "sqlite"
     query = SqliteSink.query
+    change = SqliteSink.change
 
     def open_sink(self):
         self.options = []
@@ -57,6 +83,7 @@ class MysqlSite:
 
     kind = "mariadb"
     query = MysqlSink.query
+    change = MysqlSink.query
     server = None
     databases = 0
 
@@ -100,6 +127,7 @@ class Site:
         configuration.write_text(self.scenario.configuration)
         self.options += ["-c", str(configuration), "--data", str(self.data)]
         self.scenario.deliver(self)
+        self.scenario.prepare(self)
         self.settle()
         # A file that is read right after its last change counts as one that may change again unnoticed.
         time.sleep(0.03)
@@ -120,10 +148,10 @@ class Site:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         os.utime(path, (1e9 + self.delivered, 1e9 + self.delivered))
 
-    def start(self, before=(), env=None):
+    def start(self, before=(), env=None, command=("run", "-o", "settle=1ms")):
         with open(self.log, "ab") as log:
             return subprocess.Popen(
-                [*before, PROGRAM, "run", *self.options, "-o", "settle=1ms"],
+                [*before, PROGRAM, *command, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -148,21 +176,32 @@ class Site:
         a signal; a text when it had to be given up."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         process = self.start(before, env)
-        end = time.monotonic() + patience
-        while process.poll() is None and not (self.is_done() and self.is_up(begin)) and time.monotonic() < end:
-            time.sleep(0.004)
+        patience = Patience(patience)
+        while process.poll() is None and not (self.is_done() and self.is_up(begin)) and patience.wait():
             if not self.left("drop"):
                 # What a power cut brought back into the spool goes with the next delivery, or at the end.
-                end = min(end, time.monotonic() + PATIENCE)
+                patience.lose_but(PATIENCE)
+        was_up = self.is_up(begin)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        try:
-            status = process.wait(timeout=DEADLINE)
-        except subprocess.TimeoutExpired:
+        status = self.wait(process)
+        if status in (-signal.SIGTERM, 128 + signal.SIGTERM) and not was_up:
+            return ENDED_EARLY
+        return status if self.is_done() or status != 0 else f"{status}, with {self.left()} left"
+
+    def run_command(self, *command, before=(), env=None):
+        """A command that ends by itself: its exit status."""
+        return self.wait(self.start(before, env, command))
+
+    def wait(self, process):
+        patience = Patience(DEADLINE)
+        while process.poll() is None and patience.wait():
+            pass
+        if process.poll() is None:
             process.kill()
             process.wait()
-            raise Broken(f"it did not end:\n{self.text()}") from None
-        return status if self.is_done() or status != 0 else f"{status}, with {self.left()} left"
+            raise Broken(f"it did not end:\n{self.text()}")
+        return process.returncode
 
     def trap(self, point=None):
         """What goes before the command to count its calls, and to act at one of them."""
@@ -202,16 +241,18 @@ class Site:
     def observe(self):
         """All that must be the same however often the program was killed."""
         status = self.ask("status", "--json")[0]
+        history = self.ask("history", "--json")
         seen = {
             "datasets": {entry["name"]: self.observe_dataset(entry) for entry in status["datasets"]},
-            "history": sorted(map(normal_report, self.ask("history", "--json")), key=json.dumps),
+            "history": sorted((normal_report(report) for report in history if report["status"] != "failed"), key=json.dumps),
+            "new": new_rows(history),
             "done": files_of(self.data / "done"),
             "rejected": files_of(self.data / "rejected"),
             "drop": files_of(self.data / "drop"),
         }
-        seen["history"] = [report for report in seen["history"] if report["status"] != "failed"]
+        check("deliveries without an end", [report for report in history if report["status"] == "open"], [])
         self.check_seen_set()
-        return {**seen, **self.scenario.observe(self)}
+        return self.scenario.observe(self, seen)
 
     def observe_dataset(self, entry):
         table = entry["table"]
@@ -227,9 +268,8 @@ class Site:
 
     def check_seen_set(self):
         """Every row is known, once: nothing that was delivered is new. (The state counts as many as the table.)"""
-        for file in self.scenario.again(self):
-            for report in self.ask("ingest", "--dry-run", "--json", str(file)):
-                check(f"new rows of '{file.name}' when it comes again", report["new"], 0)
+        for report in self.ask("ingest", "--dry-run", "--json", *map(str, self.scenario.again(self))):
+            check(f"new and changed rows of '{report['file']}' when it comes again", (report["new"], report["updated"]), (0, 0))
 
 
 class ForgetfulSite:
@@ -272,6 +312,14 @@ def check(what, found, expected):
 def normal_report(report):
     kept = ("member", "dataset", "status", "bytes", "rows", "new", "updated", "duplicate", "filtered", "rejected", "reason")
     return {"file": pathlib.Path(report["file"]).name, **{key: report[key] for key in kept}}
+
+
+def new_rows(history):
+    """By dataset, of deliveries that failed too: their rows stay in the table."""
+    new = collections.Counter()
+    for report in history:
+        new[report["dataset"]] += report["new"]
+    return new
 
 
 def files_of(directory):
