@@ -57,6 +57,27 @@ static uint64_t mix(const struct cut_rule *rule, const char *place)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Does the byte occur an odd number of times? Without carries four lanes go side by side. */
+static bool is_count_odd(struct slice bytes, char byte)
+{
+	bytes_vector wanted = (bytes_vector){0} + (unsigned char)byte;
+	bytes_vector odd[4] = {{0}};
+	size_t at = 0;
+	for (; bytes.length - at >= sizeof odd; at += sizeof odd) {
+		bytes_vector lanes[4];
+		memcpy(lanes, bytes.data + at, sizeof lanes);
+		for (int i = 0; i < 4; i++)
+			odd[i] ^= (bytes_vector)(lanes[i] == wanted);
+	}
+	bytes_vector all = odd[0] ^ odd[1] ^ odd[2] ^ odd[3];
+	bool is_odd = false;
+	for (int i = 0; i < LANES; i++)
+		is_odd ^= all[i] != 0;
+	for (; at < bytes.length; at++)
+		is_odd ^= bytes.data[at] == byte;
+	return is_odd;
+}
+
 /* Quotes counted up to some place, so that each byte is looked at once. */
 struct parity {
 	const char *counted;
@@ -68,7 +89,7 @@ static bool is_quoted(struct parity *parity, const char *place, char quote)
 	if (quote == '\0')
 		return false;
 	struct slice more = {parity->counted, (size_t)(place - parity->counted)};
-	parity->is_odd ^= count_byte(more, quote) % 2 == 1;
+	parity->is_odd ^= is_count_odd(more, quote);
 	parity->counted = place;
 	return parity->is_odd;
 }
