@@ -46,18 +46,22 @@ class Broken(Exception):
 class Patience:
     """Seconds that are used up while the program runs, and not while the whole machine stands still."""
 
+    MOST = 0.02
+
     def __init__(self, seconds):
         self.left = seconds
         self.seen = time.monotonic()
+        self.moment = 0.004
 
     def wait(self):
-        """A moment, if there is patience left for it."""
+        """A moment, if there is patience left for it; they grow, because looking costs more than waiting."""
         if self.left <= 0:
             return False
-        time.sleep(0.004)
+        time.sleep(self.moment)
         now = time.monotonic()
-        self.left -= min(now - self.seen, 0.02)
+        self.left -= min(now - self.seen, 2 * self.MOST)
         self.seen = now
+        self.moment = min(1.25 * self.moment, self.MOST)
         return True
 
     def lose_but(self, seconds):
@@ -293,6 +297,8 @@ class ForgetfulSite:
     def remove_directory(self):
         if os.path.ismount(self.directory):
             subprocess.run(["fusermount3", "-u", "-z", str(self.directory)], check=True)
+        # It ends by itself only when no other name space has a copy of the mount.
+        self.server.kill()
         self.server.wait()
         self.directory.with_suffix(".fuse").unlink()
         self.directory.rmdir()
