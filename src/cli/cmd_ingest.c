@@ -57,7 +57,7 @@ static void print_report(struct session *session, json_t *report)
 
 static void fail_file(struct session *session, const char *file, const struct error *error)
 {
-	print_report(session, report_failure_json(file, error));
+	print_report(session, report_failure_json(file, session->options->dataset, error));
 	int exit_status = error_exit_status(error->result);
 	add_exit_status(session, exit_status == 0 ? 1 : exit_status);
 }

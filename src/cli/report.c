@@ -47,14 +47,15 @@ json_t *report_json(const struct ingest_report *report)
 	return object;
 }
 
-json_t *report_failure_json(const char *file, const struct error *error)
+json_t *report_failure_json(const char *file, const char *dataset, const struct error *error)
 {
 	char reason[ERROR_MESSAGE_MAX + ERROR_HINT_MAX + 4];
 	if (error->hint[0] != '\0')
 		snprintf(reason, sizeof reason, "%s (%s)", error->message, error->hint);
 	else
 		snprintf(reason, sizeof reason, "%s", error->message);
-	struct ingest_report report = {.file = file, .status = INGEST_FAILED, .reason = reason};
+	struct ingest_report report = {
+	    .file = file, .dataset = dataset, .status = INGEST_FAILED, .reason = reason};
 	return report_json(&report);
 }
 
@@ -77,10 +78,21 @@ static long long number_of(const json_t *report, const char *key)
 	return (long long)json_integer_value(json_object_get(report, key));
 }
 
+/* The reason alone, where it begins with the file that the line names anyway. */
+static const char *reason_of(const json_t *report)
+{
+	const char *reason = text_of(report, "reason");
+	const char *file = text_of(report, "file");
+	size_t length = strlen(file);
+	bool repeats = reason[0] == '\'' && strncmp(reason + 1, file, length) == 0 &&
+	               strncmp(reason + 1 + length, "': ", 3) == 0;
+	return repeats ? reason + length + 4 : reason;
+}
+
 void report_line(char *line, size_t size, const json_t *report)
 {
 	const char *member = text_of(report, "member");
-	const char *reason = text_of(report, "reason");
+	const char *reason = reason_of(report);
 	int length =
 	    snprintf(line, size, "'%s'%s%s%s: %s", text_of(report, "file"), member[0] != '\0' ? " [" : "",
 	             member, member[0] != '\0' ? "]" : "", text_of(report, "status"));

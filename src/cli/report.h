@@ -13,7 +13,8 @@ const char *report_status_text(enum ingest_status status);
 
 /* New references; NULL without memory. */
 json_t *report_json(const struct ingest_report *report);
-json_t *report_failure_json(const char *file, const struct error *error);
+/* Of a file that nothing was learned of; `dataset`: the one that was asked for, or NULL. */
+json_t *report_failure_json(const char *file, const char *dataset, const struct error *error);
 json_t *report_progress_json(const struct ingest_progress *progress);
 
 /* "file [member]: done, 3 rows: 2 new, 1 duplicate, …" of a report in the JSON form, into line[size]. */

@@ -184,7 +184,7 @@ static void refuse_job(struct worker *worker, struct mailbox_job *job, const str
 		mailbox_post(worker->mailbox,
 		             (struct mailbox_event){.kind = MAILBOX_REPORTED,
 		                                    .client = job->client,
-		                                    .json = report_failure_json(job->path, error)},
+		                                    .json = report_failure_json(job->path, job->dataset, error)},
 		             NULL);
 	else if (remember_refusal(worker, job, error))
 		log_error(error);

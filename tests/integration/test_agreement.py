@@ -3,7 +3,7 @@
 
 import shutil
 
-from rowsieve_test import EXIT_DELIVERY, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text
+from rowsieve_test import EXIT_DELIVERY, Case, LedgerChecks, MysqlSink, SqliteSink, csv_text, parse_objects
 
 FIRST = csv_text(["id", "name"], [(1, "one"), (2, "two")])
 SECOND = csv_text(["id", "name"], [(1, "one"), (2, "two"), (3, "three")])
@@ -26,7 +26,8 @@ class AgreementTests(LedgerChecks):
             "ingest", "--json", "--dataset", dataset, *options, self.second, status=EXIT_DELIVERY
         )
         self.assert_one_line(done.stderr, f"dataset '{dataset}' is stopped", f"rowsieve rebuild {dataset}", *parts)
-        self.assertIn('"status":"failed"', done.stdout)
+        (report,) = parse_objects(done.stdout)
+        self.assertEqual((report["status"], report["dataset"]), ("failed", dataset))
 
     def test_agreement_goes_on(self):
         [report] = self.ingest(self.second, dataset="t")

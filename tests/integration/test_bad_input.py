@@ -42,7 +42,9 @@ class BadFiles(LedgerChecks, SqliteSink, Case):
         self.assert_one_line(done.stderr, path.name, *parts)
 
     def test_file_that_is_not_there(self):
-        self.refused(self.directory / "absent.csv", "No such file")
+        path = self.directory / "absent.csv"
+        done = self.rowsieve("ingest", "--dataset", "cc", path, status=EXIT_DELIVERY)
+        self.assertEqual(done.stderr, f"rowsieve: '{path}': failed: No such file or directory\n")
 
     def test_directory(self):
         path = self.directory / "folder.csv"
