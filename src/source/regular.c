@@ -49,7 +49,7 @@ static enum regular_result look_ahead(struct regular *regular, struct slice byte
 		forget(regular);
 		regular->found = found;
 		/* Unquoting only shortens: no record of these needs more. */
-		if (found.has_quotes && buffer_reserve(&regular->text, count) != RESULT_OK)
+		if (found.has_doubled && buffer_reserve(&regular->text, count) != RESULT_OK)
 			return REGULAR_NOT;
 		if (found.count > 0 || found.irregular || count == bytes.length)
 			break;
@@ -65,7 +65,7 @@ static enum regular_result look_ahead(struct regular *regular, struct slice byte
 static struct slice unquote(struct regular *regular, struct slice inner)
 {
 	char quote = regular->scanner.quote;
-	const char *found = memchr(inner.data, quote, inner.length);
+	const char *found = regular->found.has_doubled ? memchr(inner.data, quote, inner.length) : NULL;
 	if (found == NULL)
 		return inner;
 	char *text = regular->text.data + regular->text.length;
@@ -97,34 +97,41 @@ static uint64_t count_lines(struct slice bytes)
 	return lines;
 }
 
+static bool has_longer_field(const struct slice *fields, size_t count, size_t limit)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].length > limit)
+			return true;
+	return false;
+}
+
 /* The fields of the next record found; *bytes becomes what it occupies. False: they break a limit. */
 static bool split(struct regular *regular, struct slice *bytes, struct slice *fields, size_t *field_count)
 {
 	const char *base = bytes->data - regular->position;
+	const uint32_t *ends = regular->ends + regular->next_end;
+	const size_t columns = regular->max_columns;
+	const char quote = regular->scanner.quote;
 	const char *field = bytes->data;
-	char quote = regular->scanner.quote;
-	size_t next = regular->next_end;
-	bool is_last = false;
+	size_t count = 0;
 	regular->text.length = 0;
-	for (size_t i = 0; !is_last; i++) {
-		const char *end = base + regular->ends[next++];
+	for (bool is_last = false; !is_last;) {
+		if (count == columns)
+			return false;
+		const char *end = base + ends[count];
 		const char *behind = end + 1;
 		is_last = *end == '\n';
-		if (i == regular->max_columns)
-			return false;
 		if (is_last && end > field && end[-1] == '\r')
 			end--;
 		struct slice content = {field, (size_t)(end - field)};
 		if (content.length >= 2 && *field == quote)
 			content = unquote(regular, (struct slice){field + 1, content.length - 2});
-		if (content.length > regular->max_field)
-			return false;
-		fields[i] = content;
-		*field_count = i + 1;
+		fields[count++] = content;
 		field = behind;
 	}
 	bytes->length = (size_t)(field - bytes->data);
-	return true;
+	*field_count = count;
+	return bytes->length <= regular->max_field || !has_longer_field(fields, count, regular->max_field);
 }
 
 /* Under the conditions of source/record.h. */

@@ -13,7 +13,7 @@
  * feed. The scanner stops at the first record that is not, and its caller asks libcsv. So for everything that
  * it does return, libcsv returns the same; a differential test and a fuzz target say so.
  */
-enum scanner_kind { SCANNER_SCALAR, SCANNER_SSE2, SCANNER_AVX2 };
+enum scanner_kind { SCANNER_SCALAR, SCANNER_SSE2, SCANNER_AVX2, SCANNER_AVX512 };
 
 typedef struct scanner_found scanner_fn(char delimiter, char quote, const char *bytes, size_t count,
                                         uint32_t *ends);
@@ -28,10 +28,10 @@ struct scanner {
 enum { SCANNER_ENDS_MAX = 8192 };
 
 struct scanner_found {
-	size_t count;    /* ends, up to and with that of the last whole regular record */
-	bool irregular;  /* the record behind them is irregular */
-	bool has_quotes; /* some field may be quoted */
-	bool spans;      /* some record may hold a line end in quotes */
+	size_t count;     /* ends, up to and with that of the last whole regular record */
+	bool irregular;   /* the record behind them is irregular */
+	bool has_doubled; /* some quoted field may hold a doubled quote */
+	bool spans;       /* some record may hold a line end in quotes */
 };
 
 /* The fastest kind that the processor has. False: such records are never regular (the delimiter is a quote or

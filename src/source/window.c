@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-struct slice window_rest(const struct window *window)
-{
-	return (struct slice){window->bytes.data + window->begin, window->bytes.length - window->begin};
-}
-
 static size_t saturating_subtract(size_t from, size_t amount)
 {
 	return from > amount ? from - amount : 0;

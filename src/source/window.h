@@ -29,7 +29,10 @@ struct window_line {
 };
 
 /* What was not taken; valid until the next call that reads. */
-struct slice window_rest(const struct window *window);
+static inline struct slice window_rest(const struct window *window)
+{
+	return (struct slice){window->bytes.data + window->begin, window->bytes.length - window->begin};
+}
 
 /* Reads more; `begin` moves to the front. At the end input_ended is set. */
 enum result window_refill(struct window *window, struct error *error) WARN_UNUSED;

@@ -95,12 +95,12 @@ static void compare_records(const struct scanner *scanner, const char *bytes, co
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint32_t ends[SCANNER_AVX2 + 1][SCANNER_ENDS_MAX];
+	static uint32_t ends[SCANNER_AVX512 + 1][SCANNER_ENDS_MAX];
 	struct scanner_found first = {0};
 	if (size < 3 || size > LONGEST)
 		return 0;
 	const char *bytes = (const char *)data + 2;
-	for (enum scanner_kind kind = SCANNER_SCALAR; kind <= SCANNER_AVX2; kind++) {
+	for (enum scanner_kind kind = SCANNER_SCALAR; kind <= SCANNER_AVX512; kind++) {
 		struct scanner scanner;
 		if (!scanner_init_kind(&scanner, kind, (char)data[0], (char)data[1]))
 			continue; /* no such processor, or such a delimiter is never regular */

@@ -30,7 +30,8 @@ struct expected {
 enum step { STEP_FIELD, STEP_RECORD, STEP_IRREGULAR, STEP_OPEN };
 
 /* Over one field, from *at; behind it *at stands at what ended it. */
-static enum step next_field(const struct setting *setting, const char *text, size_t length, size_t *at)
+static enum step next_field(const struct setting *setting, const char *text, size_t length, size_t *at,
+                            bool *is_doubled)
 {
 	bool quoted = setting->quote != '\0' && *at < length && text[*at] == setting->quote;
 	if (quoted) {
@@ -44,6 +45,7 @@ static enum step next_field(const struct setting *setting, const char *text, siz
 				return STEP_OPEN;
 			if (text[*at] != setting->quote)
 				break;
+			*is_doubled = true;
 		}
 		if (text[*at] != setting->delimiter && text[*at] != '\n' && text[*at] != '\r')
 			return STEP_IRREGULAR;
@@ -68,17 +70,20 @@ static struct expected expect(const struct setting *setting, const char *text, s
 {
 	struct expected expected = {0};
 	size_t count = 0;
+	bool is_doubled = false;
 	enum step step = STEP_RECORD;
 	for (size_t at = 0; at < length; at++) {
 		bool is_blank = step == STEP_RECORD && (text[at] == '\n' || text[at] == '\r');
-		step = is_blank ? STEP_IRREGULAR : next_field(setting, text, length, &at);
+		step = is_blank ? STEP_IRREGULAR : next_field(setting, text, length, &at, &is_doubled);
 		if (step == STEP_IRREGULAR)
 			expected.found.irregular = true;
 		if (step == STEP_IRREGULAR || step == STEP_OPEN)
 			break;
 		expected.ends[count++] = (uint32_t)at;
-		if (step == STEP_RECORD)
-			expected.found.count = count;
+		if (step != STEP_RECORD)
+			continue;
+		expected.found.count = count;
+		expected.found.has_doubled = is_doubled;
 	}
 	return expected;
 }
@@ -138,6 +143,8 @@ static void compare(enum scanner_kind kind, const struct setting *setting, const
 	             text);
 	cr_assert_eq(found.count, expected->found.count, "kind %d, of '%.*s'", (int)kind, (int)length, text);
 	cr_assert_arr_eq(ends, expected->ends, found.count * sizeof(*ends));
+	cr_assert_geq(found.has_doubled, expected->found.has_doubled, "kind %d, of '%.*s'", (int)kind,
+	              (int)length, text);
 	free(ends);
 	free(bytes);
 }
@@ -164,7 +171,7 @@ Test(scanner, finds_what_its_definition_says_at_every_place_of_a_block)
 			size_t count = shifted(moved, shift, text, length);
 			struct expected expected = expect(setting, moved, count);
 			regular += expected.found.count > 1;
-			for (enum scanner_kind kind = SCANNER_SCALAR; kind <= SCANNER_AVX2; kind++)
+			for (enum scanner_kind kind = SCANNER_SCALAR; kind <= SCANNER_AVX512; kind++)
 				compare(kind, setting, moved, count, &expected);
 		}
 	}
