@@ -52,6 +52,17 @@ class Files:
         script = 'head -n 1 "$1" && tail -n +2 "$1" | shuf --random-source="$1"'
         return shell(script, self.base, out=self.directory / "shuffled.csv")
 
+    def multiplied(self, rows):
+        """A file of so many rows, all distinct: the base again and again, each time under other numbers."""
+        script = (
+            'head -n 1 "$1"; for ((left = $2, copy = 0; left > 0; left -= $3, copy++)); do'
+            ' tail -n +2 "$1" | head -n "$left" | sed "s/^r/r$copy-/"; done'
+        )
+        out = self.directory / "multiplied.csv"
+        with open(out, "wb") as file:
+            subprocess.run(["bash", "-c", script, "bash", self.base, str(rows), str(self.rows)], stdout=file, check=True)
+        return out
+
     def sample(self, rows, new):
         """A delivery in no order: rows of the base, and new ones."""
         self.marks += 1

@@ -66,24 +66,33 @@ class PeakWatch:
         return self.peak
 
 
+def figure(value, unit):
+    """Of ours or theirs, so that a reader can judge the ratio."""
+    return "" if value is None else f"{value:,.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+
+
 class Table:
+    HEAD = ("#", "case", "ours", "reference", "theirs", "ratio", "wanted", "met")
+
     def __init__(self):
         self.lines = []
 
-    def add(self, case, what, reference, ratio, bound, at_least=False):
+    def add(self, case, what, ours, reference, theirs, bound, unit="s", at_least=False):
+        """Without a reference the bound is of our figure itself."""
+        ratio = ours if theirs is None else ours / theirs
         met = ratio >= bound if at_least else ratio <= bound
         sign = "≥" if at_least else "≤"
-        line = (case, what, reference, f"{ratio:.3g}", f"{sign} {bound:.3g}", "yes" if met else "**no**")
-        self.lines.append(line)
-        print("  " + " | ".join(line), flush=True)
+        verdict = (f"{ratio:.3g}", f"{sign} {bound:.3g}", "yes" if met else "**no**")
+        self.lines.append((case, what, figure(ours, unit), reference, figure(theirs, unit), *verdict))
+        print("  " + " | ".join(self.lines[-1]), flush=True)
 
     def skip(self, case, what, reason):
-        self.lines.append((case, what, f"not run: {reason}", "", "", ""))
+        self.lines.append((case, what, "", f"not run: {reason}", "", "", "", ""))
         print(f"  {case} {what}: not run: {reason}", flush=True)
 
     def markdown(self):
-        head = ["| # | case | reference | ratio | wanted | met |", "|---|---|---|---|---|---|"]
-        return "\n".join(head + ["| " + " | ".join(line) + " |" for line in self.lines]) + "\n"
+        rows = [self.HEAD, ["---"] * len(self.HEAD), *self.lines]
+        return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 def machine():

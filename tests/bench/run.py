@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """rowsieve beside plain tools over the same rows: medians, as ratios within one run. Counts must be exact.
 
-usage: scripts/bench [--rows N] [--runs N] [--scale] [--only reading|loading|seen|storing]
+usage: scripts/bench [--rows N] [--runs N] [--scale] [--only reading|seen|loading|storing…]
 """
 
 import argparse
 import datetime
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,10 @@ PREFACE = """# Benchmarks
 
 Written by `scripts/bench{arguments}` on {date}.
 
-{machine}. Median of {runs} runs, all in one go; a ratio is our time by the reference's. Page cache warm. Everything that
-stores does so durably: rowsieve's state with LMDB's default (fsync on commit), SQLite in WAL with synchronous=FULL,
-MariaDB with innodb_flush_log_at_trx_commit=1 and the doublewrite buffer. Counts were exact, or there would be no table.
+{machine}. Median of {runs} runs, all in one go; a ratio is ours by theirs. Page cache warm. Files of {rows:,} rows are read on top
+of {seen:,} that were seen, and files of {load_rows:,} rows loaded. Everything that stores does so durably: rowsieve's state with
+LMDB's default (fsync on commit), SQLite in WAL with synchronous=FULL, DuckDB as it is, MariaDB with
+innodb_flush_log_at_trx_commit=1 and the doublewrite buffer. Counts were exact, or there would be no table.
 
 """
 
@@ -39,6 +41,7 @@ class Bench:
         self.rows = 17_000_000 if arguments.scale else arguments.rows
         self.seen = 100_000_000 if arguments.scale else 10 * arguments.rows
         self.load_rows = 1_000_000 if arguments.scale else arguments.rows
+        self.memory_rows = self.rows if arguments.scale else 3 * arguments.rows
         self.table = measure.Table()
 
     @staticmethod
@@ -52,39 +55,66 @@ class Bench:
 
     def run_seen(self):
         ours, plain = self.seen_set("state"), self.seen_set("plain")
-        self.table.add("6", f"durable new digests on {self.seen:,}, rate", "an LMDB key per row", ours["more_rate"] / plain["more_rate"], 30, True)
-        written = ours["more_written_per_row"] / plain["more_written_per_row"]
-        self.table.add("6", "bytes written for them", "an LMDB key per row", written, 0.01)
-        self.table.add("7", "rate over all", "at a tenth of the rows", ours["rate"] / ours["rate_at_tenth"], 0.6, True)
-        self.table.add("8", "bytes a row, live", "", ours["live_per_row"], 20)
-        self.table.add("8", "bytes a row, in the file", "", ours["file_per_row"], 30)
-        self.table.add("13", "longest batch", "median batch", ours["longest_batch"] / ours["median_batch"], 10)
+        what = f"durable new digests on {self.seen:,}"
+        rates = ours["more_rate"] / 1e6, plain["more_rate"] / 1e6
+        written = ours["more_written_per_row"], plain["more_written_per_row"]
+        grown = ours["rate"] / 1e6, ours["rate_at_tenth"] / 1e6
+        batches = ours["longest_batch"], ours["median_batch"]
+        add = self.table.add
+        add("6", f"{what}, rate", rates[0], "an LMDB key per row", rates[1], 30, "M/s", True)
+        add("6", "bytes written for each", written[0], "an LMDB key per row", written[1], 0.01, "bytes")
+        add("7", f"rate over {self.seen:,} rows", grown[0], "over the first tenth", grown[1], 0.6, "M/s", True)
+        add("8", "on disk a row, live", ours["live_per_row"], "", None, 20, "bytes")
+        add("8", "on disk a row, in the file", ours["file_per_row"], "", None, 30, "bytes")
+        add("13", "longest batch", batches[0], "median batch", batches[1], 10)
 
 
-def main():
+PARTS = ("reading", "seen", "loading", "storing")
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--scale", action="store_true", help="a file of 1 GB, 100 million rows seen")
-    parser.add_argument("--only", choices=("reading", "loading", "seen", "storing"))
+    parser.add_argument("--runs", type=int, help="of which the median counts: 5, with --scale 3")
+    parser.add_argument("--scale", action="store_true", help="files of 1 and 10 GB, 100 million rows seen")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="then BENCHMARKS.md is not written")
     arguments = parser.parse_args()
+    if arguments.runs is None:
+        arguments.runs = 3 if arguments.scale else 5
+    return arguments
+
+
+def run_parts(bench, names):
+    parts = {
+        "reading": lambda: Reading(bench).run(),
+        "seen": bench.run_seen,
+        "loading": lambda: Loading(bench).run(),
+        "storing": lambda: Storing(bench).run(),
+    }
+    for name in PARTS:
+        if name in names:
+            parts[name]()
+            for path in bench.directory.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def main():
+    arguments = parse_arguments()
     machine = measure.machine()
     with tempfile.TemporaryDirectory(prefix="rowsieve-bench-") as directory:
         bench = Bench(arguments, pathlib.Path(directory))
-        parts = {
-            "reading": lambda: Reading(bench).run(),
-            "seen": bench.run_seen,
-            "loading": lambda: Loading(bench).run(),
-            "storing": lambda: Storing(bench).run(),
-        }
-        for name, run in parts.items():
-            if arguments.only in (None, name):
-                run()
+        run_parts(bench, arguments.only)
     text = bench.table.markdown()
-    if arguments.only is None:
+    if set(arguments.only) == set(PARTS):
         preface = PREFACE.format(
-            arguments=" --scale" if arguments.scale else "", date=datetime.date.today(), machine=machine, runs=arguments.runs
+            arguments=" --scale" if arguments.scale else "",
+            date=datetime.date.today(),
+            machine=machine,
+            runs=bench.runs,
+            rows=bench.rows,
+            seen=bench.seen,
+            load_rows=bench.load_rows,
         )
         (ROOT / "BENCHMARKS.md").write_text(preface + text)
     sys.stdout.write("\n" + text)

@@ -67,9 +67,9 @@ class Storing:
             if name not in clients:
                 self.table.skip("15", what, f"{name} is not installed")
                 continue
-            self.table.add("15", what, name, series["ours"].median / series[name].median, 1.0)
-            peaks = series["ours"].peak_kib, series[name].peak_kib
-            self.table.add("16", f"peak memory beside mapped files, {peaks[0] / 1024:.1f} MiB", name, peaks[0] / peaks[1], 0.1)
+            self.table.add("15", what, series["ours"].median, name, series[name].median, 1.0)
+            ours, theirs = series["ours"].peak_kib / 1024, series[name].peak_kib / 1024
+            self.table.add("16", "peak memory beside mapped files", ours, name, theirs, 0.1, "MiB")
 
     def run(self):
         if not swift_installed() or not keeps_attributes():
