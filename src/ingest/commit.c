@@ -247,15 +247,62 @@ static enum result unpack(struct ingest *ingest, enum result result, struct erro
 	return result;
 }
 
-enum result commit_batch(struct ingest *ingest, struct error *error)
+enum result commit_collect(struct ingest *ingest, struct error *error)
 {
+	enum result result = committer_await(&ingest->committer, error);
+	return result == RESULT_END ? RESULT_OK : unpack(ingest, result, error);
+}
+
+/* Packs what is open, once nothing is away. RESULT_END: there are no rows. */
+static enum result begin(struct ingest *ingest, struct error *error)
+{
+	enum result result = commit_collect(ingest, error);
 	chunks_release(&ingest->chunks);
+	if (result != RESULT_OK)
+		return result;
 	if (ingest->batch.count == 0)
-		return RESULT_OK;
-	enum result result = pack(ingest, error);
-	if (result == RESULT_OK && !ingest->options.dry_run)
+		return RESULT_END;
+	result = pack(ingest, error);
+	return result == RESULT_OK ? result : unpack(ingest, result, error);
+}
+
+static enum result store_here(struct ingest *ingest, struct error *error)
+{
+	enum result result = RESULT_OK;
+	if (!ingest->options.dry_run)
 		result = parcel_store(&ingest->parcel, error);
 	return unpack(ingest, result, error);
+}
+
+enum result commit_batch(struct ingest *ingest, struct error *error)
+{
+	enum result result = begin(ingest, error);
+	if (result == RESULT_END)
+		return RESULT_OK;
+	return result == RESULT_OK ? store_here(ingest, error) : result;
+}
+
+/* Not where what becomes of the rows decides what is read next, or how. */
+static bool may_read_on(const struct ingest *ingest)
+{
+	return !is_judged_first(ingest) && ingest->refused.count == 0;
+}
+
+enum result commit_ahead(struct ingest *ingest, struct error *error)
+{
+	if (!may_read_on(ingest))
+		return commit_batch(ingest, error);
+	enum result result = begin(ingest, error);
+	if (result != RESULT_OK || committer_give(&ingest->committer, &ingest->parcel))
+		return result == RESULT_END ? RESULT_OK : result;
+	return store_here(ingest, error);
+}
+
+void commit_abandon(struct ingest *ingest)
+{
+	struct error ignored;
+	(void)!committer_await(&ingest->committer, &ignored);
+	parcel_clear(&ingest->parcel);
 }
 
 /* What an end owes to the store is owed once: a delivery may wait in the list while others go on. */

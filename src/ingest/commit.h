@@ -16,11 +16,24 @@
  */
 
 /* Judges the rows of the batch; where some were never seen, stores them (steps 0 to 2). The batch is empty
- * afterwards. */
+ * afterwards, and nothing is away. */
 enum result commit_batch(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
+/*
+ * The same for a full batch of which more is to come: its rows are judged and stored by another thread, where they
+ * may be, while the engine reads on. What becomes of it is heard of by the next call, and so is a failure. Only
+ * member.c leaves a batch away, and only while it reads records: P1 in DESIGN.
+ */
+enum result commit_ahead(struct ingest *ingest, struct error *error) WARN_UNUSED;
+
+/* Waits for the batch that is away, if one is, and takes over what became of it. */
+enum result commit_collect(struct ingest *ingest, struct error *error) WARN_UNUSED;
+
+/* The same, for nobody to hear of. */
+void commit_abandon(struct ingest *ingest);
+
 /* Promotes what was stored and makes all marks durable, those of batches that had nothing to store included;
- * ends the deliveries that were read to their end. The batch must be empty. */
+ * ends the deliveries that were read to their end. The batch must be empty, and none away. */
 enum result commit_settle(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
 #endif

@@ -5,11 +5,11 @@
 #include "ingest/bag.h"
 #include "ingest/batch.h"
 #include "ingest/chunks.h"
+#include "ingest/committer.h"
 #include "ingest/dataset.h"
 #include "ingest/delivery.h"
 #include "ingest/ingest.h"
 #include "ingest/origins.h"
-#include "ingest/parcel.h"
 #include "ingest/refused.h"
 #include "source/content.h"
 #include "source/record.h"
@@ -29,6 +29,7 @@ struct ingest {
 	struct dataset *current;
 	struct batch batch;   /* taking rows; `parcel` has the room to judge them */
 	struct parcel parcel; /* empty but while a batch is on its way */
+	struct committer committer;
 	struct chunks chunks;
 	struct delivery *deliveries; /* under way, oldest first */
 	size_t delivery_count;

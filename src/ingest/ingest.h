@@ -14,7 +14,8 @@
 
 /*
  * The engine: files in, rows in the table, in the order of durability of DESIGN ("One batch"). One engine,
- * one state, one sink, one thread.
+ * one state, one sink, and one thread that calls it. While it reads a member, a thread of its own may store the
+ * batch before; when a call returns there is none, and all callbacks are the caller's own thread's.
  *
  * A batch may span several small deliveries, so a file that was read is not yet done: ingest_flush() makes
  * everything read so far durable. The outcome of each file is reported when it is.

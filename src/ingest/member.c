@@ -281,7 +281,7 @@ static enum result leave_refused(struct ingest *ingest, struct error *error)
 static enum result flush_if_full(struct ingest *ingest, struct error *error)
 {
 	bool is_full = batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.limit;
-	return is_full ? commit_batch(ingest, error) : RESULT_OK;
+	return is_full ? commit_ahead(ingest, error) : RESULT_OK;
 }
 
 static enum result count_record(struct reading *reading, const struct record *record, struct error *error)
@@ -460,6 +460,17 @@ static void open_member(const struct member_input *input)
 	input->ingest->open_member = counts;
 }
 
+/* A batch is away only while records are read (P1). After any other failure it is dropped like all the rest. */
+static enum result collect(struct ingest *ingest, enum result result, struct error *error)
+{
+	struct error failure;
+	if ((result != RESULT_OK && result != RESULT_INVALID) ||
+	    commit_collect(ingest, &failure) == RESULT_OK)
+		return result;
+	*error = failure;
+	return failure.result;
+}
+
 enum result member_read(const struct member_input *input, struct error *error)
 {
 	int64_t started = clock_monotonic_ns();
@@ -470,7 +481,7 @@ enum result member_read(const struct member_input *input, struct error *error)
 	if (result != RESULT_OK)
 		return result;
 	open_member(input);
-	result = read_stream(input, stream, error);
+	result = collect(input->ingest, read_stream(input, stream, error), error);
 	stream_close(stream);
 	input->ingest->open_member = NULL;
 	refused_drop_settled(&input->ingest->refused);

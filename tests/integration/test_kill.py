@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL at random moments: no row is lost, none is stored twice, and the ledger says the same."""
 
+import csv
 import random
 import subprocess
 import time
@@ -52,6 +53,38 @@ class KillTests(LedgerChecks):
         self.assertEqual(len(found), len(set(found)), "no row is stored twice")
         self.assertEqual(set(found), expected, "no row is lost, none invented")
         self.assert_ledger_matches("k", len(expected))
+
+    def version_in_order(self, number):
+        """Bytes of many batches: lines that are none in the first third, and chunks that were there before behind it."""
+        lines, ragged = ["n,text,note"], []
+        for index in range(ROWS):
+            if index == ROWS // 2:
+                lines += [f"{(added + 1) * 10 * ROWS},added,in {added}" for added in range(number * GROWTH)]
+            lines.append(f"{index},text {index},{'x' * (index % 40)}")
+            if index < ROWS // 3 and index % 97 == 5:
+                ragged.append(f"ragged {index}")
+                lines.append(ragged[-1])
+        return lines, ragged
+
+    def test_killed_within_a_file_of_many_batches(self):
+        known, longest, all_kills = 0, 0.0, 0
+        for number in range(KILLS // 5 + 1):
+            lines, ragged = self.version_in_order(number)
+            path = self.write(f"one{number}.csv", "\n".join(lines) + "\n")
+            began, kills = time.monotonic(), 0
+            while number > 0 and kills < 5 and self.run_and_kill([path], longest):
+                kills += 1
+            self.run_to_the_end([path])
+            longest = longest or time.monotonic() - began
+            all_kills += kills
+            report = next(report for report in self.history() if report["file"] == str(path) and report["status"] == "done")
+            rows = ROWS + number * GROWTH
+            self.assert_counts(report, new=rows - known, duplicate=known, rejected=len(ragged))
+            with open(self.rejects(report), encoding="utf-8", newline="") as file:
+                self.assertEqual([row["record"] for row in csv.DictReader(file)], ragged)
+            self.assert_ledger_matches("k", rows)
+            known = rows
+        self.assertGreater(all_kills, 0)
 
     def test_killed_ingests_leave_an_exact_table(self):
         expected, files, kills, number, longest = set(), [], 0, 0, 0.0

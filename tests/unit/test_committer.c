@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The hand-over of batches: what the engine may do while one is stored, and what it hears of it. */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fake_sink.h"
+#include "ingest/commit.h"
+#include "schema/row.h"
+#include "scratch.h"
+
+static char *root;
+static char *rejected;
+static char *state_path;
+static struct state *state;
+static struct sink *sink;
+static struct ingest *ingest;
+static atomic_bool stop;
+static struct state_counts counts;
+
+/* How the sink stores the next batches. */
+static struct sink_interface interface;
+static enum result (*plain_store)(struct sink *sink, const struct sink_batch *batch, struct error *error);
+static bool is_held; /* until it is let go */
+static bool is_failing;
+static sem_t let_go;
+static pthread_t stored_by;
+static unsigned reports_of_stored;
+
+static atomic_bool has_no_threads;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context)
+{
+	typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	if (atomic_load(&has_no_threads))
+		return EAGAIN;
+	create_fn *create;
+	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return create(thread, attributes, work, context);
+}
+
+static enum result held_store(struct sink *self, const struct sink_batch *batch, struct error *error)
+{
+	stored_by = pthread_self();
+	if (is_held)
+		sem_wait(&let_go);
+	if (is_failing)
+		return error_set(error, RESULT_UNREACHABLE, "not now");
+	return plain_store(self, batch, error);
+}
+
+static void on_report(void *context, const struct ingest_report *report)
+{
+	(void)context;
+	cr_assert_eq(report->status, INGEST_DONE, "%s", report->reason);
+}
+
+static void on_stored(void *context, double seconds)
+{
+	(void)context;
+	(void)seconds;
+	reports_of_stored++;
+}
+
+static void open_engine(void)
+{
+	struct state_options state_options = {.directory = state_path};
+	struct state_error failure;
+	cr_assert_eq(state_open(&state, &state_options, &failure), STATE_OK, "%s", failure.text);
+	struct ingest_options options = {
+	    .state = state,
+	    .sink = sink,
+	    .create_unmatched = true,
+	    .done = rejected,
+	    .rejected = rejected,
+	    .batch_rows = 100,
+	    .batch_bytes = 1 << 20,
+	    .max_field = 1 << 20,
+	    .max_columns = 100,
+	    .limits = {.max_members = 10, .max_ratio = 100},
+	    .stop = &stop,
+	    .report = on_report,
+	    .stored = on_stored,
+	};
+	struct error error;
+	cr_assert_eq(ingest_open(&ingest, &options, &error), RESULT_OK, "%s", error.message);
+}
+
+/* The dataset is there, with one row, and the batch is its. */
+static void make_dataset(void)
+{
+	char *path = scratch_path(root, "t.csv");
+	FILE *file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs("text\nfirst\n", file);
+	fclose(file);
+	struct ingest_file given = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+	struct error error;
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_OK, "%s", error.message);
+	close(given.fd);
+	free(path);
+	cr_assert_not_null(ingest->current);
+}
+
+static void setup(void)
+{
+	root = scratch_make();
+	rejected = scratch_path(root, "rejected");
+	state_path = scratch_path(root, "state");
+	cr_assert_eq(mkdir(rejected, 0755), 0);
+	cr_assert_eq(sem_init(&let_go, 0, 0), 0);
+	sink = fake_sink_open((struct fake_sink_odds){0}, 1);
+	interface = *sink->interface;
+	plain_store = interface.store;
+	interface.store = held_store;
+	sink->interface = &interface;
+	is_held = is_failing = false;
+	counts = (struct state_counts){0};
+	open_engine();
+	make_dataset();
+	reports_of_stored = 0;
+}
+
+static void teardown(void)
+{
+	ingest_close(ingest);
+	state_close(state);
+	sink->interface->close(sink);
+	sem_destroy(&let_go);
+	free(rejected);
+	free(state_path);
+	scratch_remove(root);
+}
+
+/* A hand-over that waits for what it should not wait for never ends. */
+TestSuite(committer, .init = setup, .fini = teardown, .timeout = 60);
+
+static void add(const char *text)
+{
+	struct batch *batch = &ingest->batch;
+	size_t offset = batch->bytes.length;
+	cr_assert_eq(row_append(&batch->bytes, 1, slice_from_string(text)), RESULT_OK);
+	cr_assert_not_null(batch_add(batch, offset, NULL, &counts));
+}
+
+static void give(void)
+{
+	struct error error;
+	cr_assert_eq(commit_ahead(ingest, &error), RESULT_OK, "%s", error.message);
+}
+
+static void collect(void)
+{
+	struct error error;
+	cr_assert_eq(commit_collect(ingest, &error), RESULT_OK, "%s", error.message);
+}
+
+Test(committer, the_engine_reads_on_while_a_batch_is_stored)
+{
+	is_held = true;
+	add("a");
+	add("b");
+	give();
+	cr_assert_eq(ingest->batch.count, 0);
+	add("c");
+	cr_assert_eq(fake_sink_row_count(sink), 1, "it is held");
+	sem_post(&let_go);
+	collect();
+	cr_assert_not(pthread_equal(stored_by, pthread_self()));
+	cr_assert_eq(fake_sink_row_count(sink), 3);
+	cr_assert_eq(ingest->batch.count, 1, "what was read meanwhile is still there");
+}
+
+Test(committer, counts_are_those_of_batches_that_are_back)
+{
+	is_held = true;
+	add("a");
+	add("first");
+	give();
+	cr_assert_eq(counts.rows, 0);
+	add("a");
+	sem_post(&let_go);
+	collect();
+	cr_assert_eq(counts.rows, 2);
+	cr_assert_eq(counts.new, 1);
+	cr_assert_eq(counts.duplicate, 1);
+	cr_assert_eq(reports_of_stored, 1);
+	is_held = false;
+	give();
+	collect();
+	cr_assert_eq(counts.rows, 3);
+	cr_assert_eq(counts.duplicate, 2, "the batch before counts as seen");
+	cr_assert_eq(reports_of_stored, 1, "there was nothing to store");
+}
+
+Test(committer, batches_are_stored_one_after_the_other)
+{
+	for (int i = 0; i < 50; i++) {
+		char text[16];
+		snprintf(text, sizeof text, "row %d", i);
+		add(text);
+		give();
+	}
+	collect();
+	cr_assert_eq(fake_sink_batches(sink), 51);
+	for (int i = 1; i <= 50; i++) {
+		char text[16];
+		snprintf(text, sizeof text, "row %d", i - 1);
+		struct slice row = fake_sink_row(sink, (size_t)i);
+		cr_assert_not_null(memmem(row.data, row.length, text, strlen(text)), "row %d", i);
+	}
+}
+
+Test(committer, a_failure_is_heard_of_before_the_next_batch_goes)
+{
+	struct error error;
+	is_held = is_failing = true;
+	add("a");
+	give();
+	add("b");
+	sem_post(&let_go);
+	cr_assert_eq(commit_ahead(ingest, &error), RESULT_UNREACHABLE);
+	cr_assert_str_eq(error.message, "not now");
+	cr_assert_eq(fake_sink_row_count(sink), 1);
+	is_held = is_failing = false;
+	cr_assert_eq(ingest->batch.count, 1, "it was not packed");
+}
+
+Test(committer, whoever_stops_waits_for_what_is_stored)
+{
+	is_held = true;
+	add("a");
+	give();
+	sem_post(&let_go);
+	ingest_close(ingest);
+	cr_assert_eq(fake_sink_row_count(sink), 2);
+	state_close(state);
+	is_held = false;
+	open_engine();
+	make_dataset();
+	cr_assert_eq(fake_sink_row_count(sink), 2, "it is promoted, and nothing is stored again");
+	add("a");
+	give();
+	collect();
+	cr_assert_eq(counts.duplicate, 1);
+}
+
+Test(committer, without_a_thread_it_is_stored_all_the_same)
+{
+	atomic_store(&has_no_threads, true);
+	add("a");
+	give();
+	atomic_store(&has_no_threads, false);
+	cr_assert(pthread_equal(stored_by, pthread_self()));
+	cr_assert_eq(fake_sink_row_count(sink), 2);
+	cr_assert_eq(counts.new, 1, "nothing is away");
+}
