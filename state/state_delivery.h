@@ -55,8 +55,8 @@ struct state_member {
 	uint64_t bytes_skipped;     /* of them, recognised without parsing */
 	uint64_t lines;             /* physical lines up to there */
 	struct state_counts counts; /* of the records up to there */
-	char watermark[STATE_WATERMARK_MAX + 1]; /* rows not newer than that are filtered; "" = none are */
-	int64_t busy_ns;                         /* time spent on it */
+	struct state_watermark watermark; /* rows not newer than that are filtered; newest "" = none are */
+	int64_t busy_ns;                  /* time spent on it */
 	char reason[STATE_TEXT_MAX + 1];
 };
 

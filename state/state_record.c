@@ -121,7 +121,7 @@ void state_record_put_member(struct state_encoder *encoder, const struct state_m
 	state_codec_put_u64(encoder, member->bytes_skipped);
 	state_codec_put_u64(encoder, member->lines);
 	put_counts(encoder, &member->counts);
-	state_codec_put_text(encoder, member->watermark, STATE_WATERMARK_MAX);
+	state_record_put_watermark(encoder, &member->watermark);
 	state_codec_put_i64(encoder, member->busy_ns);
 	state_codec_put_text(encoder, member->reason, STATE_TEXT_MAX);
 }
@@ -136,7 +136,7 @@ void state_record_get_member(struct state_decoder *decoder, struct state_member 
 	member->bytes_skipped = state_codec_get_u64(decoder);
 	member->lines = state_codec_get_u64(decoder);
 	get_counts(decoder, &member->counts);
-	state_codec_get_text(decoder, member->watermark, STATE_WATERMARK_MAX);
+	state_record_get_watermark(decoder, &member->watermark);
 	member->busy_ns = state_codec_get_i64(decoder);
 	state_codec_get_text(decoder, member->reason, STATE_TEXT_MAX);
 }

@@ -271,7 +271,7 @@ static enum result feed_rejects(void *context, const char *path, const char *dat
 	if (fd < 0)
 		return error_set_errno(error, RESULT_IO, "'%s'", path);
 	struct ingest_file file = {
-	    .path = path, .fd = fd, .dataset = dataset, .watermark = member->watermark};
+	    .path = path, .fd = fd, .dataset = dataset, .watermark = &member->watermark};
 	return ingest_one(feeding->engine, &file, error);
 }
 

@@ -32,11 +32,11 @@ struct delivery {
 	struct file_identity identity;
 	char *file;                        /* the path as it was given, for people */
 	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
-	const char *watermark;             /* ingest_file.watermark */
+	const struct state_watermark *watermark; /* ingest_file.watermark */
 	uint64_t ticket;
 	bool is_recorded; /* the state has the record */
 	bool
-	    is_superseded; /* begun for another dataset than the configuration says now, or before a rebuild */
+	    is_superseded; /* begun for another dataset or watermark than the configuration says now, or before a rebuild */
 	bool is_read;      /* to its end, whatever that was */
 	bool is_ended;     /* and the state says so */
 	bool has_left;     /* it is where its outcome puts it */

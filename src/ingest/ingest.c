@@ -13,6 +13,7 @@
 #include "ingest/member.h"
 #include "ingest/outcome.h"
 #include "ingest/recover.h"
+#include "ingest/watermark.h"
 
 /* Each delivery under way may hold its reject file open. */
 enum { MAX_DELIVERIES = 256 };
@@ -252,9 +253,10 @@ static enum result prepare_member(struct ingest *ingest, struct delivery *delive
 	(*out)->dataset = dataset;
 	const struct state_member *begun = &(*out)->mark.member;
 	delivery->is_superseded = begun->dataset != 0 && (begun->dataset != dataset->record.id ||
-	                                                  begun->cache_epoch != dataset->record.cache_epoch);
+	                                                  begun->cache_epoch != dataset->record.cache_epoch ||
+	                                                  watermark_is_other(dataset, &begun->watermark));
 	if (delivery->is_superseded)
-		return error_set(error, RESULT_CHANGED, "'%s' was begun for another dataset", delivery->file);
+		return error_set(error, RESULT_CHANGED, "'%s' was begun under other rules", delivery->file);
 	return RESULT_OK;
 }
 
@@ -417,13 +419,13 @@ static void take_out(struct ingest *ingest, struct delivery *delivery)
 	ingest->delivery_count--;
 }
 
-/* Begun before a restart, under a configuration that gave it to another dataset, or before a rebuild: what was
- * read of it is settled, and says nothing about the dataset now, which reads it as a delivery of its own. */
+/* Begun before a restart, under a configuration that gave it to another dataset or had another watermark, or
+ * before a rebuild: what was read of it is settled, and says nothing about the dataset now, which reads it as a delivery of its own. */
 static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);
 	delivery_end(delivery, STATE_STATUS_FAILED,
-	             "begun for another dataset, or before a rebuild: read again");
+	             "begun for another dataset or watermark, or before a rebuild: read again");
 	for (size_t i = 0; i < delivery->member_count; i++)
 		delivery->members[i]->is_dirty = false;
 	delivery->is_read = true;

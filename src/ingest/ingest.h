@@ -115,7 +115,8 @@ struct ingest_file {
 	const char *path;
 	int fd;                /* open for reading; stays the caller's */
 	const char *dataset;   /* NULL: by the member's name. Must be one of ours, or create_unmatched */
-	const char *watermark; /* that counts for it, until it has ended; NULL: what is stored now */
+	/* That counts for it, until it has ended; NULL, or of another column: what is stored now. */
+	const struct state_watermark *watermark;
 	uint64_t ticket;       /* comes back in the reports */
 	bool in_drop;          /* it leaves the drop directory when it is done or rejected */
 };

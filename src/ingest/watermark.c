@@ -17,6 +17,12 @@ const struct schema_column *watermark_column(const struct dataset *dataset)
 	return schema_find(dataset->schema, name);
 }
 
+bool watermark_is_other(const struct dataset *dataset, const struct state_watermark *begun)
+{
+	const struct schema_column *column = watermark_column(dataset);
+	return column != NULL && begun->column[0] != '\0' && strcmp(begun->column, column->name) != 0;
+}
+
 /* Whole digits in front of the point. */
 static size_t digits_of(struct slice text)
 {
@@ -90,7 +96,7 @@ static void raise_to(char newest[STATE_WATERMARK_MAX + 1], enum type_kind kind, 
 bool watermark_is_old(const struct schema_column *column, const struct delivery_member *member,
                       struct slice row)
 {
-	const char *newest = member->mark.member.watermark;
+	const char *newest = member->mark.member.watermark.newest;
 	struct slice value;
 	if (newest[0] == '\0')
 		return false;
@@ -166,14 +172,17 @@ enum result watermark_fix(const struct member_input *input, struct error *error)
 	enum result result = commit_batch(ingest, error);
 	if (result == RESULT_OK)
 		result = commit_settle(ingest, error);
-	char *counts = input->member->mark.member.watermark;
-	if (result == RESULT_OK && input->delivery->watermark != NULL) {
-		snprintf(counts, STATE_WATERMARK_MAX + 1, "%s", input->delivery->watermark);
+	struct state_watermark *counts = &input->member->mark.member.watermark;
+	const struct state_watermark *given = input->delivery->watermark;
+	memcpy(counts->column, column->name, sizeof counts->column);
+	if (result == RESULT_OK && given != NULL && !watermark_is_other(dataset, given)) {
+		memcpy(counts->newest, given->newest, sizeof counts->newest);
 		return RESULT_OK;
 	}
 	bool is_known = strcmp(dataset->record.watermark.column, column->name) == 0;
 	if (result == RESULT_OK && !is_known)
 		result = look_at_table(ingest, dataset, column, error);
-	memcpy(counts, is_known ? dataset->record.watermark.newest : dataset->newest, STATE_WATERMARK_MAX + 1);
+	memcpy(counts->newest, is_known ? dataset->record.watermark.newest : dataset->newest,
+	       sizeof counts->newest);
 	return result;
 }

@@ -13,6 +13,9 @@
 /* The dataset's column, NULL where it has no watermark. */
 const struct schema_column *watermark_column(const struct dataset *dataset);
 
+/* Was the member begun when another column was the watermark? Then its value says nothing about this one. */
+bool watermark_is_other(const struct dataset *dataset, const struct state_watermark *begun);
+
 /* Before the first row of a member: settles what was read before, and fixes what counts for it. RESULT_CONFIG:
  * the column is not there, or is a text. */
 enum result watermark_fix(const struct member_input *input, struct error *error) WARN_UNUSED;

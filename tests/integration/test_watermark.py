@@ -51,6 +51,21 @@ class WatermarkTests(LedgerChecks):
         self.options = self.options[:-2]
         self.send("2.csv", ("2024-01-01", 2), new=1)
 
+    def test_of_another_column_a_file_that_was_begun_is_read_again(self):
+        """Its mark has a day: to that no number compares."""
+        count = 20000
+        self.send("1.csv", ("2024-01-01", 500), new=1)
+        self.deliver("w/2.csv", csv_text(("Day", "n"), [("2024-01-02", 501 + n) for n in range(count)]))
+        daemon = self.daemon("-o", "batch.rows=1")
+        daemon.wait_until(lambda: self.table_size("w") > 5, "some of it was stored")
+        daemon.kill()
+        self.assertLess(self.table_size("w"), count)
+        daemon = self.daemon("-o", "dataset.w.watermark=n")
+        daemon.wait_until(lambda: not list(self.drop.rglob("*.csv")), "it was done")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual([report["status"] for report in self.history()], ["done", "failed", "done"])
+        self.assert_ledger_matches("w", count + 1)
+
     def test_rejected_rows_are_as_late_as_their_delivery_was(self):
         self.options += ["-o", "dataset.w.column.n.type=integer"]
         self.send("1.csv", ("2024-01-02", 1), new=1)
