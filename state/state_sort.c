@@ -4,17 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Three passes over the top 33 bits leave few digests, of a million, that still have to be told apart. */
-enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 3, FEWEST = 512 };
+/*
+ * Two passes, from the top bits down: the first deals the items out to buckets that fit into the processor's
+ * caches, the second sorts each bucket there, by as many bits as it takes to leave about one item to a
+ * digit. The few that still agree are told apart by comparison.
+ */
+enum {
+	DIGITS_MAX = 1 << 12,
+	BUCKET = 1024, /* items, about */
+	FEWEST = 512,
+	NEIGHBOURS =
+	    24, /* that agree in all the bits looked at: more of them come from digests that are not uniform */
+};
 
-static unsigned shift_of(unsigned pass)
+struct digit {
+	unsigned shift;
+	size_t count; /* of its values, a power of two */
+};
+
+static size_t digit_of(struct state_digest digest, struct digit digit)
 {
-	return 64 - (PASSES - pass) * DIGIT_BITS;
+	return (size_t)(digest.hi >> digit.shift) & (digit.count - 1);
 }
 
-static size_t digit_of(struct state_digest digest, unsigned pass)
+/* The digit below the top `above` bits that leaves about `rest` of `count` items to each value. */
+static struct digit choose_digit(unsigned above, size_t count, size_t rest)
 {
-	return (size_t)(digest.hi >> shift_of(pass)) & (DIGITS - 1);
+	struct digit digit = {.shift = 64 - above, .count = 1};
+	while (digit.count < DIGITS_MAX && digit.count * rest < count && digit.shift > 0) {
+		digit.count *= 2;
+		digit.shift--;
+	}
+	return digit;
 }
 
 static int compare(const void *left, const void *right)
@@ -27,32 +48,48 @@ static int compare(const void *left, const void *right)
 	return (a->tag > b->tag) - (a->tag < b->tag);
 }
 
-/* For each digit of each pass the place of its first item. */
-static void count_digits(const struct state_sort_item *items, size_t count, size_t places[PASSES][DIGITS])
+/* Copies the items in the order of a digit, which is otherwise theirs; ends[] gets the end of each value's. */
+static void deal(const struct state_sort_item *from, struct state_sort_item *to, size_t count,
+                 struct digit digit, size_t *ends)
 {
+	memset(ends, 0, digit.count * sizeof(*ends));
 	for (size_t i = 0; i < count; i++)
-		for (unsigned pass = 0; pass < PASSES; pass++)
-			places[pass][digit_of(items[i].digest, pass)]++;
-	for (unsigned pass = 0; pass < PASSES; pass++) {
-		size_t sum = 0;
-		for (size_t digit = 0; digit < DIGITS; digit++) {
-			size_t members = places[pass][digit];
-			places[pass][digit] = sum;
-			sum += members;
+		ends[digit_of(from[i].digest, digit)]++;
+	size_t sum = 0;
+	for (size_t value = 0; value < digit.count; value++) {
+		size_t members = ends[value];
+		ends[value] = sum;
+		sum += members;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[ends[digit_of(from[i].digest, digit)]++] = from[i];
+}
+
+/* Ends a sort that is right but for a few neighbours. */
+static void settle(struct state_sort_item *items, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct state_sort_item item = items[i];
+		size_t place = i;
+		for (; place > 0 && compare(&item, &items[place - 1]) < 0; place--) {
+			if (i - place == NEIGHBOURS) {
+				items[place] = item;
+				qsort(items, count, sizeof(*items), compare);
+				return;
+			}
+			items[place] = items[place - 1];
 		}
+		items[place] = item;
 	}
 }
 
-/* Sorts each stretch of items that agree in the bits that the passes looked at. */
-static void sort_stretches(struct state_sort_item *items, size_t count)
+/* Sorts a bucket into `to`. `above` bits are the same in all of it. */
+static void sort_bucket(const struct state_sort_item *from, struct state_sort_item *to, size_t count,
+                        unsigned above)
 {
-	for (size_t from = 0, to; from < count; from = to) {
-		uint64_t top = items[from].digest.hi >> shift_of(0);
-		for (to = from + 1; to < count && items[to].digest.hi >> shift_of(0) == top; to++)
-			;
-		if (to - from > 1)
-			qsort(items + from, to - from, sizeof(*items), compare);
-	}
+	size_t ends[DIGITS_MAX];
+	deal(from, to, count, choose_digit(above, count, 1), ends);
+	settle(to, count);
 }
 
 void state_sort_items(struct state_sort_item *items, struct state_sort_item *scratch, size_t count)
@@ -62,17 +99,11 @@ void state_sort_items(struct state_sort_item *items, struct state_sort_item *scr
 			qsort(items, count, sizeof(*items), compare);
 		return;
 	}
-	size_t places[PASSES][DIGITS] = {0};
-	count_digits(items, count, places);
-	struct state_sort_item *from = items;
-	struct state_sort_item *to = scratch;
-	for (unsigned pass = 0; pass < PASSES; pass++) {
-		for (size_t i = 0; i < count; i++)
-			to[places[pass][digit_of(from[i].digest, pass)]++] = from[i];
-		struct state_sort_item *swap = from;
-		from = to;
-		to = swap;
-	}
-	memcpy(items, scratch, count * sizeof(*items));
-	sort_stretches(items, count);
+	size_t ends[DIGITS_MAX];
+	struct digit top = choose_digit(0, count, BUCKET);
+	deal(items, scratch, count, top, ends);
+	size_t from = 0;
+	for (size_t value = 0; value < top.count; from = ends[value++])
+		if (ends[value] > from)
+			sort_bucket(scratch + from, items + from, ends[value] - from, 64 - top.shift);
 }
