@@ -184,25 +184,29 @@ static size_t sort_digests(struct batch *batch)
 	return count;
 }
 
-/* Equal rows stand together, in the order of delivery: the first one is new unless it was seen. */
-static void judge_rows(struct batch *batch, size_t count)
+/*
+ * Equal rows stand together, in the order of delivery: the first one is new unless it was seen. Those that were
+ * seen are not looked at: by their digests they lie all over the batch, and most of a delivery that comes again is.
+ */
+static void judge_unseen(struct batch *batch, size_t count)
 {
-	bool is_seen = false;
+	bool is_stored = false;
 	for (size_t i = 0; i < count; i++) {
+		if (batch->seen[i])
+			continue;
 		struct batch_row *row = &batch->rows[batch->items[i].tag];
 		if (i == 0 || state_digest_compare(batch->items[i - 1].digest, row->digest) != 0)
-			is_seen = batch->seen[i];
-		row->counts->rows++;
-		if (is_seen) {
-			row->counts->duplicate++;
-		} else if (row->is_old) {
+			is_stored = false;
+		if (is_stored)
+			continue;
+		if (row->is_old) {
 			row->counts->filtered++;
-		} else {
-			is_seen = true;
-			row->counts->new ++;
-			row->fate = BATCH_NEW;
-			batch->digests[batch->unseen_count++] = row->digest;
+			continue;
 		}
+		is_stored = true;
+		row->counts->new ++;
+		row->fate = BATCH_NEW;
+		batch->digests[batch->unseen_count++] = row->digest;
 	}
 }
 
@@ -214,18 +218,22 @@ static enum state_result judge_set(struct batch *batch, struct state_txn *txn,
 	if (result != STATE_OK)
 		return result;
 	batch_memory_probe(batch->memory, batch->digests, count, batch->seen, NULL);
-	judge_rows(batch, count);
+	judge_unseen(batch, count);
 	return STATE_OK;
 }
 
+/* All rows once more, in the order of delivery. What is neither new nor filtered is a duplicate. */
 static void collect_in_order(struct batch *batch)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct batch_row *row = &batch->rows[i];
+		row->counts->rows += !row->is_past;
 		if (row->fate == BATCH_NEW)
 			batch->unseen[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
 	}
+	for (struct batch_share *share = batch->shares; share != NULL; share = share->next)
+		share->counts.duplicate = share->counts.rows - share->counts.new - share->counts.filtered;
 }
 
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules)

@@ -125,3 +125,36 @@ Test(batch, a_dry_run_remembers_what_it_would_have_stored)
 	cr_assert_eq(counts.new, 3);
 	cr_assert_eq(counts.duplicate, 1);
 }
+
+static void add_as(const char *row, bool is_old, bool is_past)
+{
+	add(row);
+	batch.rows[batch.count - 1].is_old = is_old;
+	batch.rows[batch.count - 1].is_past = is_past;
+}
+
+Test(batch, every_row_counts_once_whatever_stands_before_it)
+{
+	cr_assert_eq(batch_open(&batch, 16, 1 << 20, true), RESULT_OK);
+	add("seen");
+	judge();
+	batch_clear(&batch);
+	counts = (struct state_counts){0};
+	add_as("seen", true, false);
+	add_as("seen", false, false);
+	add_as("never", true, false);
+	add_as("later", true, false);
+	add_as("later", false, false);
+	add_as("later", true, false);
+	add_as("first", false, false);
+	add_as("first", true, false);
+	add_as("past", false, true);
+	judge();
+	cr_assert_eq(counts.rows, 8, "a row that is past was counted before");
+	cr_assert_eq(counts.new, 2);
+	cr_assert_eq(counts.filtered, 2, "old and unseen: what was stored before it is not");
+	cr_assert_eq(counts.duplicate, 4);
+	cr_assert_eq(batch.unseen_count, 2);
+	cr_assert(slice_equal(batch.unseen[0], slice_from_string("later")));
+	cr_assert(slice_equal(batch.unseen[1], slice_from_string("first")));
+}
