@@ -106,31 +106,6 @@ static enum state_result store_piece(struct state_filter_builder *builder, struc
 	return STATE_OK;
 }
 
-enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
-                                   const uint8_t *entries, size_t size, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct state_digest digest;
-		memcpy(&digest, entries + i * size, sizeof(digest));
-		uint64_t block = block_of(digest, builder->blocks);
-		if (block / STATE_FILTER_PIECE_BLOCKS != builder->piece) {
-			enum state_result result =
-			    state_filter_finish(builder, txn, block / STATE_FILTER_PIECE_BLOCKS);
-			if (result != STATE_OK)
-				return result;
-		}
-		uint64_t offset = block % STATE_FILTER_PIECE_BLOCKS * STATE_FILTER_BLOCK_SIZE;
-		uint8_t *words = builder->bytes + STATE_FILTER_PADDING + offset;
-		for (size_t word = 0; word < WORDS; word++) {
-			uint32_t value;
-			memcpy(&value, words + 4 * word, sizeof(value));
-			value |= mask_of(digest, word);
-			memcpy(words + 4 * word, &value, sizeof(value));
-		}
-	}
-	return STATE_OK;
-}
-
 enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn,
                                       uint64_t end)
 {
@@ -140,6 +115,44 @@ enum state_result state_filter_finish(struct state_filter_builder *builder, stru
 			return result;
 	}
 	return STATE_OK;
+}
+
+/* Sets a digest's bit in each word of its block. */
+static void mark(uint8_t *block, struct state_digest digest)
+{
+	for (size_t word = 0; word < WORDS; word++) {
+		uint32_t value;
+		memcpy(&value, block + 4 * word, sizeof(value));
+		value |= mask_of(digest, word);
+		memcpy(block + 4 * word, &value, sizeof(value));
+	}
+}
+
+/* The body of add, made twice: once for each way to mark a block. */
+static inline __attribute__((always_inline)) enum state_result
+add(struct state_filter_builder *builder, struct state_txn *txn, const uint8_t *entries, size_t size,
+    size_t count, void (*mark_digest)(uint8_t *, struct state_digest))
+{
+	for (size_t i = 0; i < count; i++) {
+		struct state_digest digest;
+		memcpy(&digest, entries + i * size, sizeof(digest));
+		uint64_t block = block_of(digest, builder->blocks);
+		if (block - builder->piece * STATE_FILTER_PIECE_BLOCKS >= STATE_FILTER_PIECE_BLOCKS) {
+			enum state_result result =
+			    state_filter_finish(builder, txn, block / STATE_FILTER_PIECE_BLOCKS);
+			if (result != STATE_OK)
+				return result;
+		}
+		uint64_t place = block - builder->piece * STATE_FILTER_PIECE_BLOCKS;
+		mark_digest(builder->bytes + STATE_FILTER_PADDING + place * STATE_FILTER_BLOCK_SIZE, digest);
+	}
+	return STATE_OK;
+}
+
+enum state_result state_filter_add_plain(struct state_filter_builder *builder, struct state_txn *txn,
+                                         const uint8_t *entries, size_t size, size_t count)
+{
+	return add(builder, txn, entries, size, count, mark);
 }
 
 enum state_result state_filter_open(struct state_filter *filter, struct state_txn *txn, uint32_t run,
@@ -227,13 +240,17 @@ enum state_result state_filter_choose_plain(struct state_filter *filter, const s
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx2"))) static inline bool may_hold_avx2(const uint8_t *block,
-                                                                 struct state_digest digest)
+__attribute__((target("avx2"))) static inline __m256i mask_avx2(struct state_digest digest)
 {
 	__m256i salt = _mm256_loadu_si256((const __m256i *)salts);
 	__m256i product = _mm256_mullo_epi32(_mm256_set1_epi32((int)digest.lo), salt);
-	__m256i mask = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_srli_epi32(product, 27));
-	return _mm256_testc_si256(_mm256_loadu_si256((const __m256i *)block), mask) != 0;
+	return _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_srli_epi32(product, 27));
+}
+
+__attribute__((target("avx2"))) static inline bool may_hold_avx2(const uint8_t *block,
+                                                                 struct state_digest digest)
+{
+	return _mm256_testc_si256(_mm256_loadu_si256((const __m256i *)block), mask_avx2(digest)) != 0;
 }
 
 __attribute__((target("avx2"))) static enum state_result choose_avx2(struct state_filter *filter,
@@ -244,6 +261,27 @@ __attribute__((target("avx2"))) static enum state_result choose_avx2(struct stat
 	return choose(filter, probe, places, count, chosen, may_hold_avx2);
 }
 
+__attribute__((target("avx2"))) static inline void mark_avx2(uint8_t *block, struct state_digest digest)
+{
+	__m256i bits = _mm256_loadu_si256((const __m256i *)block);
+	_mm256_storeu_si256((__m256i *)block, _mm256_or_si256(bits, mask_avx2(digest)));
+}
+
+__attribute__((target("avx2"))) static enum state_result add_avx2(struct state_filter_builder *builder,
+                                                                  struct state_txn *txn,
+                                                                  const uint8_t *entries, size_t size,
+                                                                  size_t count)
+{
+	return add(builder, txn, entries, size, count, mark_avx2);
+}
+
+enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
+                                   const uint8_t *entries, size_t size, size_t count)
+{
+	return __builtin_cpu_supports("avx2") ? add_avx2(builder, txn, entries, size, count)
+	                                      : state_filter_add_plain(builder, txn, entries, size, count);
+}
+
 enum state_result state_filter_choose(struct state_filter *filter, const struct state_probe *probe,
                                       const uint16_t *places, size_t count, struct state_probe_list *chosen)
 {
@@ -252,6 +290,12 @@ enum state_result state_filter_choose(struct state_filter *filter, const struct 
 }
 
 #else
+
+enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
+                                   const uint8_t *entries, size_t size, size_t count)
+{
+	return state_filter_add_plain(builder, txn, entries, size, count);
+}
 
 enum state_result state_filter_choose(struct state_filter *filter, const struct state_probe *probe,
                                       const uint16_t *places, size_t count, struct state_probe_list *chosen)

@@ -47,6 +47,9 @@ enum state_result state_filter_begin(struct state_filter_builder *builder, struc
 /* Entries of `size` bytes that begin with their digests. */
 enum state_result state_filter_add(struct state_filter_builder *builder, struct state_txn *txn,
                                    const uint8_t *entries, size_t size, size_t count);
+/* The same without vector instructions: all there is on other processors. */
+enum state_result state_filter_add_plain(struct state_filter_builder *builder, struct state_txn *txn,
+                                         const uint8_t *entries, size_t size, size_t count);
 /* Stores every piece before `end`. */
 enum state_result state_filter_finish(struct state_filter_builder *builder, struct state_txn *txn,
                                       uint64_t end);

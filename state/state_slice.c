@@ -2,11 +2,11 @@
 #include "state_slice.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "state_reader.h"
+#include "state_sort.h"
 #include "state_writer.h"
-
-enum { ROUND_ENTRIES = 1024 };
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -15,56 +15,65 @@ static wide to_wide(struct state_digest digest)
 	return (wide)digest.hi << 64 | digest.lo;
 }
 
+/* What is merged at a time stays in the processor's cache. */
+enum { ROUND = 4096 };
+
 /* An input as one slice sees it. */
 struct input {
 	struct state_reader reader;
 	struct state_manifest *run;
+	size_t share; /* of a round, in entries, at most */
+	size_t reach; /* the same, as far as its piece goes */
 	uint64_t moved;
 };
 
 struct slice {
-	struct input inputs[STATE_SLICE_INPUTS];
+	struct input inputs[STATE_SLICE_INPUTS]; /* from new to old */
 	size_t opened;
-	wide heads[STATE_SLICE_INPUTS]; /* of the inputs that have an entry below the end, in their order */
-	struct input *live[STATE_SLICE_INPUTS];
+	struct input *live[STATE_SLICE_INPUTS]; /* those that have an entry below the end */
 	size_t count;
 	wide end; /* of the slice; 0 when it is the last one */
 	wide last;
 	bool has_last;
 	bool disjoint;
 	size_t entry_size;
-	uint8_t round[ROUND_ENTRIES * STATE_RUN_ENTRY_MAX];
+	struct state_sort_item
+	    items[ROUND + STATE_SLICE_INPUTS]; /* of a round; a tag is a place in entries[] */
+	struct state_sort_item scratch[ROUND + STATE_SLICE_INPUTS];
+	uint8_t entries[(ROUND + STATE_SLICE_INPUTS) * STATE_RUN_ENTRY_MAX];
 };
 
-/* Whether the input has an entry left for this slice, and its digest. */
-static enum state_result read_head(const struct slice *slice, struct input *input, wide *head, bool *more)
+/* Whether the input has an entry left for this slice. */
+static enum state_result read_on(const struct slice *slice, struct input *input, bool *more)
 {
 	struct state_reader *reader = &input->reader;
+	*more = false;
 	while (reader->at == reader->piece.count) {
 		enum state_result result = state_reader_turn(reader);
-		if (result != STATE_OK) {
-			*more = false;
+		if (result != STATE_OK)
 			return result == STATE_NOT_FOUND ? STATE_OK : result;
-		}
 	}
-	*head = to_wide(state_reader_digest(reader, reader->at));
-	*more = slice->end == 0 || *head < slice->end;
+	*more = slice->end == 0 || to_wide(state_reader_digest(reader, reader->at)) < slice->end;
 	return STATE_OK;
 }
 
 static enum state_result open_inputs(struct slice *slice, struct state_txn *source,
                                      struct state_manifest *runs, size_t count)
 {
+	uint64_t entries = 0;
+	for (size_t i = 0; i < count; i++)
+		entries += runs[i].entries;
 	for (size_t i = 0; i < count; i++) {
 		struct input *input = &slice->inputs[i];
 		bool more = false;
 		input->run = &runs[i];
+		input->share = 1 + (size_t)((wide)ROUND * runs[i].entries / (entries + 1));
 		enum state_result result = state_reader_open(&input->reader, source, &runs[i]);
 		slice->opened++;
 		if (result == STATE_OK && runs[i].entries > 0)
 			result = state_reader_seek(&input->reader, (struct state_digest){.hi = runs[i].edge});
 		if (result == STATE_OK && runs[i].entries > 0)
-			result = read_head(slice, input, &slice->heads[slice->count], &more);
+			result = read_on(slice, input, &more);
 		if (result != STATE_OK)
 			return result;
 		if (more)
@@ -79,57 +88,118 @@ static void close_inputs(struct slice *slice)
 		state_reader_close(&slice->inputs[i].reader);
 }
 
-/* The first of the lowest heads: of equal digests the newest. A scan without branches is fast for a few. */
-static size_t lowest(const struct slice *slice)
+/*
+ * The digest that a round ends with: no input has one up to it beyond what it has within its reach. So a round is
+ * as even as digests are, and bounded whatever they are.
+ */
+static wide choose_last(struct slice *slice)
 {
-	size_t best = 0;
-	wide low = slice->heads[0];
-	for (size_t i = 1; i < slice->count; i++) {
-		bool below = slice->heads[i] < low;
-		low = below ? slice->heads[i] : low;
-		best = below ? i : best;
+	wide last = slice->end - 1;
+	for (size_t i = 0; i < slice->count; i++) {
+		struct input *input = slice->live[i];
+		const struct state_reader *reader = &input->reader;
+		size_t left = reader->piece.count - reader->at;
+		input->reach = left < input->share ? left : input->share;
+		if (input->reach == left && !reader->has_next)
+			continue;
+		wide furthest = to_wide(state_reader_digest(reader, reader->at + input->reach - 1));
+		last = furthest < last ? furthest : last;
 	}
-	return best;
+	return last;
 }
 
-/* Moves on to the input's next entry, or drops the input. */
-static enum state_result advance(struct slice *slice, size_t which)
+/* How many of the entries within its reach the input gives to the round. */
+static size_t count_given(const struct input *input, wide last)
 {
-	struct input *input = slice->live[which];
-	bool more;
-	input->moved++;
-	input->reader.at++;
-	enum state_result result = read_head(slice, input, &slice->heads[which], &more);
-	if (result != STATE_OK || more)
-		return result;
-	slice->count--;
-	for (size_t i = which; i < slice->count; i++) {
-		slice->heads[i] = slice->heads[i + 1];
-		slice->live[i] = slice->live[i + 1];
+	size_t low = 0;
+	for (size_t high = input->reach; low < high;) {
+		size_t middle = low + (high - low) / 2;
+		if (to_wide(state_reader_digest(&input->reader, input->reader.at + middle)) <= last)
+			low = middle + 1;
+		else
+			high = middle;
 	}
+	return low;
+}
+
+/* Takes the next entries of all inputs, up to the same digest, and sorts them: of equal ones the newest first. */
+static size_t take_round(struct slice *slice)
+{
+	wide last = choose_last(slice);
+	size_t taken = 0;
+	for (size_t i = 0; i < slice->count; i++) {
+		struct input *input = slice->live[i];
+		struct state_reader *reader = &input->reader;
+		size_t given = count_given(input, last);
+		memcpy(slice->entries + taken * slice->entry_size, state_reader_entry(reader, reader->at),
+		       given * slice->entry_size);
+		for (size_t j = 0; j < given; j++, taken++)
+			slice->items[taken] =
+			    (struct state_sort_item){state_reader_digest(reader, reader->at + j), taken};
+		reader->at += given;
+		input->moved += given;
+	}
+	state_sort_items(slice->items, slice->scratch, taken);
+	return taken;
+}
+
+/* Leaves the items to store. What falls is damage; so is what repeats, in runs that are disjoint (R1). */
+static enum state_result drop_repeated(struct slice *slice, struct state_txn *source, size_t *count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < *count; i++) {
+		wide digest = to_wide(slice->items[i].digest);
+		bool repeats = slice->has_last && digest == slice->last;
+		if (slice->has_last && (digest < slice->last || (repeats && slice->disjoint)))
+			return state_txn_fail_corrupt(source, STATE_TABLE_DATA);
+		slice->items[kept] = slice->items[i];
+		kept += !repeats;
+		slice->last = digest;
+		slice->has_last = true;
+	}
+	*count = kept;
 	return STATE_OK;
 }
 
-/* Fills slice->round. What falls is damage; so is what repeats, in runs that are disjoint (R1). */
-static enum state_result merge_round(struct slice *slice, struct state_txn *source, size_t *filled)
+/* A copy of a size that is known costs no call. */
+static void copy_entry(uint8_t *to, const uint8_t *from, size_t size)
 {
-	*filled = 0;
-	while (slice->count > 0 && *filled < ROUND_ENTRIES) {
-		size_t which = lowest(slice);
-		wide low = slice->heads[which];
-		bool repeats = slice->has_last && low == slice->last;
-		if (slice->has_last && (low < slice->last || (repeats && slice->disjoint)))
-			return state_txn_fail_corrupt(source, STATE_TABLE_DATA);
-		const struct state_reader *reader = &slice->live[which]->reader;
-		if (!repeats)
-			memcpy(slice->round + (*filled)++ * slice->entry_size,
-			       state_reader_entry(reader, reader->at), slice->entry_size);
-		slice->last = low;
-		slice->has_last = true;
-		enum state_result result = advance(slice, which);
+	memcpy(to, from, STATE_RUN_DIGEST_SIZE);
+	if (size == STATE_RUN_ENTRY_MAX)
+		memcpy(to + STATE_RUN_DIGEST_SIZE, from + STATE_RUN_DIGEST_SIZE,
+		       STATE_RUN_ENTRY_MAX - STATE_RUN_DIGEST_SIZE);
+}
+
+static enum state_result write_round(const struct slice *slice, struct state_txn *target,
+                                     struct state_writer *writer, size_t count)
+{
+	const size_t size = slice->entry_size;
+	enum state_result result = STATE_OK;
+	for (size_t from = 0, part; from < count && result == STATE_OK; from += part) {
+		size_t room;
+		uint8_t *entries = state_writer_next(writer, &room);
+		part = count - from < room ? count - from : room;
+		for (size_t i = 0; i < part; i++)
+			copy_entry(entries + i * size, slice->entries + slice->items[from + i].tag * size,
+			           size);
+		result = state_writer_take(writer, target, part);
+	}
+	return result;
+}
+
+/* Drops the inputs that have nothing left for this slice. */
+static enum state_result drop_ended(struct slice *slice)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < slice->count; i++) {
+		bool more;
+		enum state_result result = read_on(slice, slice->live[i], &more);
 		if (result != STATE_OK)
 			return result;
+		slice->live[kept] = slice->live[i];
+		kept += more;
 	}
+	slice->count = kept;
 	return STATE_OK;
 }
 
@@ -138,10 +208,14 @@ static enum state_result merge_entries(struct slice *slice, struct state_txn *so
 {
 	enum state_result result = STATE_OK;
 	while (result == STATE_OK && slice->count > 0) {
-		size_t filled;
-		result = merge_round(slice, source, &filled);
+		size_t count = take_round(slice);
+		if (count == 0) /* an input that is not sorted */
+			return state_txn_fail_corrupt(source, STATE_TABLE_DATA);
+		result = drop_repeated(slice, source, &count);
 		if (result == STATE_OK)
-			result = state_writer_add(writer, target, slice->round, filled);
+			result = write_round(slice, target, writer, count);
+		if (result == STATE_OK)
+			result = drop_ended(slice);
 	}
 	return result;
 }

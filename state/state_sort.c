@@ -5,37 +5,38 @@
 #include <string.h>
 
 /*
- * Two passes, from the top bits down: the first deals the items out to buckets that fit into the processor's
- * caches, the second sorts each bucket there, by as many bits as it takes to leave about one item to a
- * digit. The few that still agree are told apart by comparison.
+ * Two passes, from the top down: the first deals the items out to buckets that fit into the processor's caches, the
+ * second sorts each bucket there, to one item or two for each value of its digit. The few that still stand wrong
+ * are told apart by comparison.
  */
 enum {
-	DIGITS_MAX = 1 << 12,
+	VALUES_MAX = 1 << 12,
 	BUCKET = 1024, /* items, about */
-	FEWEST = 512,
-	NEIGHBOURS =
-	    24, /* that agree in all the bits looked at: more of them come from digests that are not uniform */
+	FEWEST = 64,
+	NEIGHBOURS = 24, /* that may stand wrong: more of them come from digests that are not uniform */
 };
 
+/* What is looked at of high words that lie from `base` to base + span. */
 struct digit {
+	uint64_t base;
 	unsigned shift;
-	size_t count; /* of its values, a power of two */
+	size_t count; /* of values */
 };
 
-static size_t digit_of(struct state_digest digest, struct digit digit)
+/* With at most so many values. */
+static struct digit choose_digit(uint64_t base, uint64_t span, size_t most)
 {
-	return (size_t)(digest.hi >> digit.shift) & (digit.count - 1);
+	most = most < 2 ? 2 : most > VALUES_MAX ? VALUES_MAX : most;
+	struct digit digit = {.base = base};
+	while (span >> digit.shift >= most)
+		digit.shift++;
+	digit.count = (size_t)(span >> digit.shift) + 1;
+	return digit;
 }
 
-/* The digit below the top `above` bits that leaves about `rest` of `count` items to each value. */
-static struct digit choose_digit(unsigned above, size_t count, size_t rest)
+static size_t value_of(struct state_digest digest, struct digit digit)
 {
-	struct digit digit = {.shift = 64 - above, .count = 1};
-	while (digit.count < DIGITS_MAX && digit.count * rest < count && digit.shift > 0) {
-		digit.count *= 2;
-		digit.shift--;
-	}
-	return digit;
+	return (size_t)((digest.hi - digit.base) >> digit.shift);
 }
 
 static int compare(const void *left, const void *right)
@@ -54,7 +55,7 @@ static void deal(const struct state_sort_item *from, struct state_sort_item *to,
 {
 	memset(ends, 0, digit.count * sizeof(*ends));
 	for (size_t i = 0; i < count; i++)
-		ends[digit_of(from[i].digest, digit)]++;
+		ends[value_of(from[i].digest, digit)]++;
 	size_t sum = 0;
 	for (size_t value = 0; value < digit.count; value++) {
 		size_t members = ends[value];
@@ -62,7 +63,7 @@ static void deal(const struct state_sort_item *from, struct state_sort_item *to,
 		sum += members;
 	}
 	for (size_t i = 0; i < count; i++)
-		to[ends[digit_of(from[i].digest, digit)]++] = from[i];
+		to[ends[value_of(from[i].digest, digit)]++] = from[i];
 }
 
 /* Ends a sort that is right but for a few neighbours. */
@@ -83,27 +84,41 @@ static void settle(struct state_sort_item *items, size_t count)
 	}
 }
 
-/* Sorts a bucket into `to`. `above` bits are the same in all of it. */
 static void sort_bucket(const struct state_sort_item *from, struct state_sort_item *to, size_t count,
-                        unsigned above)
+                        struct digit digit)
 {
-	size_t ends[DIGITS_MAX];
-	deal(from, to, count, choose_digit(above, count, 1), ends);
+	size_t ends[VALUES_MAX];
+	deal(from, to, count, digit, ends);
 	settle(to, count);
+}
+
+static struct digit choose_top(const struct state_sort_item *items, size_t count)
+{
+	uint64_t low = items[0].digest.hi;
+	uint64_t high = low;
+	for (size_t i = 1; i < count; i++) {
+		uint64_t hi = items[i].digest.hi;
+		low = hi < low ? hi : low;
+		high = hi > high ? hi : high;
+	}
+	return choose_digit(low, high - low, count / BUCKET);
 }
 
 void state_sort_items(struct state_sort_item *items, struct state_sort_item *scratch, size_t count)
 {
 	if (count < FEWEST) {
-		if (count > 1)
-			qsort(items, count, sizeof(*items), compare);
+		settle(items, count);
 		return;
 	}
-	size_t ends[DIGITS_MAX];
-	struct digit top = choose_digit(0, count, BUCKET);
+	size_t ends[VALUES_MAX];
+	struct digit top = choose_top(items, count);
 	deal(items, scratch, count, top, ends);
-	size_t from = 0;
-	for (size_t value = 0; value < top.count; from = ends[value++])
-		if (ends[value] > from)
-			sort_bucket(scratch + from, items + from, ends[value] - from, 64 - top.shift);
+	uint64_t span = (UINT64_C(1) << top.shift) - 1;
+	for (size_t value = 0, from = 0; value < top.count; from = ends[value++]) {
+		size_t members = ends[value] - from;
+		uint64_t base = top.base + ((uint64_t)value << top.shift);
+		if (members > 0)
+			sort_bucket(scratch + from, items + from, members,
+			            choose_digit(base, span, 2 * members));
+	}
 }

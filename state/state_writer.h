@@ -23,8 +23,9 @@ enum state_result state_writer_write(struct state_txn *txn, struct state_manifes
 /* The next slice of a building run, from its edge on. Discard it in any case. */
 enum state_result state_writer_begin(struct state_writer *writer, struct state_txn *txn,
                                      const struct state_manifest *run);
-enum state_result state_writer_add(struct state_writer *writer, struct state_txn *txn, const uint8_t *entries,
-                                   size_t count);
+/* Where the next entries go, of which `room` fit; and that so many were put there. */
+uint8_t *state_writer_next(struct state_writer *writer, size_t *room);
+enum state_result state_writer_take(struct state_writer *writer, struct state_txn *txn, size_t count);
 /* Stores what is left of the slice, which ends before that piece of the filter, and the run's new entry. */
 enum state_result state_writer_finish(struct state_writer *writer, struct state_txn *txn, uint64_t piece);
 void state_writer_discard(struct state_writer *writer);

@@ -302,3 +302,55 @@ Test(state_merge, a_merge_that_misses_a_piece_is_corrupt_and_changes_nothing)
 	cr_assert_eq(fixture_stats(&f, dataset).runs, FEWEST);
 	free(digests);
 }
+
+/* Turns the entries of the first piece around. */
+static void turn_first_piece(void)
+{
+	fixture_stop(&f);
+	struct raw_entry piece = raw_first(&f, "data");
+	struct state_digest *digests = (struct state_digest *)piece.value;
+	size_t count = piece.size / sizeof(*digests);
+	for (size_t i = 0; i < count / 2; i++) {
+		struct state_digest digest = digests[i];
+		digests[i] = digests[count - 1 - i];
+		digests[count - 1 - i] = digest;
+	}
+	raw_put(&f, "data", piece.key, piece.key_size, piece.value, piece.size);
+	free(piece.value);
+	fixture_start(&f);
+}
+
+Test(state_merge, a_merge_of_a_run_that_does_not_rise_is_corrupt_and_changes_nothing)
+{
+	struct state_digest *digests = fixture_digests(21, 32 * PIECE);
+	fixture_add_interleaved(&f, dataset, digests, 32 * PIECE, FEWEST);
+	turn_first_piece();
+	cr_assert_eq(state_merge_step(f.state, dataset, UINT64_MAX, NULL), STATE_CORRUPT);
+	fixture_restart(&f);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, FEWEST);
+	free(digests);
+}
+
+Test(state_merge, runs_that_are_not_uniform_or_not_even_are_merged_too)
+{
+	enum { COUNT = 200000 };
+	struct state_digest *digests = fixture_digests(22, COUNT);
+	struct state_digest *part = calloc(COUNT, sizeof(*part));
+	cr_assert_not_null(part);
+	for (size_t i = 0; i < COUNT; i++)
+		digests[i].hi = i < COUNT / 2 ? 5 : digests[i].hi % 1000;
+	fixture_sort(digests, COUNT);
+	for (size_t run = 0; run < FEWEST; run++) {
+		size_t count = 0;
+		for (size_t i = 0; i < COUNT; i++)
+			if (i * i % 1009 % FEWEST == run)
+				part[count++] = digests[i];
+		fixture_add_live(&f, dataset, part, count);
+	}
+	fixture_merge(&f, dataset);
+	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
+	cr_assert_eq(fixture_stats(&f, dataset).rows, COUNT);
+	fixture_expect(&f, dataset, digests, COUNT);
+	free(digests);
+	free(part);
+}
