@@ -186,7 +186,7 @@ static enum result commit_rows(struct parcel *parcel, struct error *error)
 		return result;
 	parcel->is_stored = true;
 	parcel->seconds = (double)(clock_monotonic_ns() - started) / 1e9;
-	return parcel_merge(parcel, parcel->batch.unseen_count, error);
+	return parcel_merge(parcel, parcel->batch.unseen_count + parcel->chunks.count, error);
 }
 
 /* Of rows that were all seen. */
