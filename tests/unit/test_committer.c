@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 #include "ingest/commit.h"
 #include "schema/row.h"
 #include "scratch.h"
+#include "state_txn.h"
+
+enum { ROWS = 100 }; /* of a batch */
 
 static char *root;
 static char *rejected;
@@ -32,6 +36,8 @@ static enum result (*plain_store)(struct sink *sink, const struct sink_batch *ba
 static bool is_held; /* until it is let go */
 static bool is_failing;
 static sem_t let_go;
+static unsigned good_stores; /* before it fails, where it fails; else all are */
+static atomic_bool is_storing;
 static pthread_t stored_by;
 static unsigned reports_of_stored;
 
@@ -50,9 +56,10 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 static enum result held_store(struct sink *self, const struct sink_batch *batch, struct error *error)
 {
 	stored_by = pthread_self();
+	atomic_store(&is_storing, true);
 	if (is_held)
 		sem_wait(&let_go);
-	if (is_failing)
+	if (is_failing && good_stores-- == 0)
 		return error_set(error, RESULT_UNREACHABLE, "not now");
 	return plain_store(self, batch, error);
 }
@@ -81,7 +88,7 @@ static void open_engine(void)
 	    .create_unmatched = true,
 	    .done = rejected,
 	    .rejected = rejected,
-	    .batch_rows = 100,
+	    .batch_rows = ROWS,
 	    .batch_bytes = 1 << 20,
 	    .max_field = 1 << 20,
 	    .max_columns = 100,
@@ -123,10 +130,12 @@ static void setup(void)
 	interface.store = held_store;
 	sink->interface = &interface;
 	is_held = is_failing = false;
+	good_stores = 0;
 	counts = (struct state_counts){0};
 	open_engine();
 	make_dataset();
 	reports_of_stored = 0;
+	atomic_store(&is_storing, false);
 }
 
 static void teardown(void)
@@ -232,6 +241,72 @@ Test(committer, a_failure_is_heard_of_before_the_next_batch_goes)
 	cr_assert_eq(fake_sink_row_count(sink), 1);
 	is_held = is_failing = false;
 	cr_assert_eq(ingest->batch.count, 1, "it was not packed");
+}
+
+/* Lets the first batch go when the second is full. */
+static void *let_go_late(void *context)
+{
+	(void)context;
+	while (!atomic_load(&is_storing) || __atomic_load_n(&ingest->batch.count, __ATOMIC_RELAXED) < ROWS)
+		sched_yield();
+	sem_post(&let_go);
+	sem_post(&let_go);
+	return NULL;
+}
+
+/* Of two batches, with a line between the rows that is none; *first is where the rows of one batch end. */
+static char *write_two_batches(uint64_t *first)
+{
+	char *path = scratch_path(root, "two.csv");
+	FILE *file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs("text\n", file);
+	for (int i = 0; i < 2 * ROWS; i++) {
+		if (i % 10 == 1)
+			fputs("ragged,line\n", file);
+		fprintf(file, "row %d\n", i);
+		if (i + 1 == ROWS)
+			*first = (uint64_t)ftell(file);
+	}
+	fclose(file);
+	return path;
+}
+
+Test(committer, marks_end_where_the_rows_of_their_batch_do)
+{
+	struct error error;
+	uint64_t first;
+	char *path = write_two_batches(&first);
+	struct stat status;
+	cr_assert_eq(stat(path, &status), 0);
+	is_held = is_failing = true;
+	good_stores = 1;
+	pthread_t helper;
+	cr_assert_eq(pthread_create(&helper, NULL, let_go_late, NULL), 0);
+	struct ingest_file given = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_UNREACHABLE);
+	close(given.fd);
+	pthread_join(helper, NULL);
+	cr_assert_eq(ingest_recover(ingest, false, &error), RESULT_OK, "%s", error.message);
+
+	struct state_delivery delivery;
+	struct state_member member;
+	struct state_txn *txn = state_txn_begin_read(state);
+	cr_assert_eq(state_delivery_of_file(txn, status.st_dev, status.st_ino, &delivery), STATE_OK);
+	cr_assert_eq(state_delivery_get_member(txn, delivery.id, 0, &member), STATE_OK);
+	state_txn_abort(txn);
+	cr_assert_eq(member.bytes, first);
+	cr_assert_eq(member.counts.new, ROWS);
+	cr_assert_eq(member.counts.rejected, ROWS / 10);
+	cr_assert_eq(member.counts.rows, ROWS + ROWS / 10);
+	cr_assert_eq(fake_sink_row_count(sink), 1 + ROWS);
+
+	is_held = is_failing = false;
+	given.fd = open(path, O_RDONLY);
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_OK, "%s", error.message);
+	close(given.fd);
+	cr_assert_eq(fake_sink_row_count(sink), 1 + 2 * ROWS);
+	free(path);
 }
 
 Test(committer, whoever_stops_waits_for_what_is_stored)
