@@ -11,7 +11,11 @@
 #error "runs and filters are read where they lie in the map, as little-endian numbers"
 #endif
 
-enum { WORDS = STATE_FILTER_BLOCK_SIZE / 4, PREFETCH_DISTANCE = 16 };
+enum {
+	WORDS = STATE_FILTER_BLOCK_SIZE / 4,
+	PREFETCH_DISTANCE = 16, /* digests */
+	SPARSE = 4,             /* blocks from one digest to the next */
+};
 
 static const uint32_t salts[WORDS] = {
     0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
@@ -198,6 +202,17 @@ static bool may_hold(const uint8_t *block, struct state_digest digest)
 	return missing == 0;
 }
 
+/* How many of the digests have their block fetched ahead. Where blocks lie close together the processor does that. */
+static size_t count_foreseen(const struct state_filter *filter, const struct state_digest *sorted,
+                             const uint16_t *places, size_t count)
+{
+	if (count <= PREFETCH_DISTANCE)
+		return 0;
+	uint64_t first = block_of(sorted[places[0]], filter->blocks);
+	uint64_t last = block_of(sorted[places[count - 1]], filter->blocks);
+	return (last - first) / count < SPARSE ? 0 : count - PREFETCH_DISTANCE;
+}
+
 /* The body of choose, made twice: once for each way to ask a block. */
 static inline __attribute__((always_inline)) enum state_result
 choose(struct state_filter *filter, const struct state_probe *probe, const uint16_t *places, size_t count,
@@ -206,6 +221,7 @@ choose(struct state_filter *filter, const struct state_probe *probe, const uint1
 	const struct state_digest *sorted = probe->sorted;
 	const uint64_t blocks = filter->blocks;
 	struct state_filter_piece piece = filter->piece;
+	const size_t foreseen = count_foreseen(filter, sorted, places, count);
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct state_digest digest = sorted[places[i]];
@@ -216,8 +232,7 @@ choose(struct state_filter *filter, const struct state_probe *probe, const uint1
 				return result;
 			piece = filter->piece;
 		}
-		/* the blocks of a large run lie too far apart for the processor to foresee */
-		if (i + PREFETCH_DISTANCE < count) {
+		if (i < foreseen) {
 			uint64_t later =
 			    block_of(sorted[places[i + PREFETCH_DISTANCE]], blocks) - piece.first;
 			if (later < piece.count)
