@@ -10,11 +10,20 @@
 #include "state_writer.h"
 
 /*
- * Which runs are merged: the lightest stretch of at least MERGE_FEWEST of them none of which weighs more than
- * an eighth of it, so an entry is rewritten about once whenever its run grows sixteenfold. Asking one more run
- * costs a batch less than a tenth of writing an entry again. Light runs weigh as much as MERGE_LIGHTEST entries.
+ * Which runs are merged: the lightest stretch of at least `fewest` of them none of which weighs more than a
+ * `ratio`-th of it, so an entry is rewritten about once whenever its run grows by that. What is heavy is merged
+ * more at a time: asking a run more costs a batch less than a tenth of writing its entries again, but a small set is
+ * better in few runs. Light runs weigh as much as MERGE_LIGHTEST entries.
  */
-enum { MERGE_FEWEST = 16, MERGE_RATIO = 8, MERGE_LIGHTEST = 8 * 4095 };
+struct rule {
+	size_t fewest;
+	uint64_t ratio;
+};
+
+static const struct rule light_rule = {8, 6};
+static const struct rule heavy_rule = {16, 14};
+
+enum { MERGE_HEAVY = 1 << 24, MERGE_LIGHTEST = 8 * 4095 };
 
 /*
  * What a batch pays for, in entries moved for each of its own: the more runs there are, the more. A seen-set of a
@@ -52,10 +61,11 @@ static struct stretch lightest(const struct state_manifest *runs, size_t count)
 			uint64_t weight = weight_of(&runs[i]);
 			total += weight;
 			heaviest = weight > heaviest ? weight : heaviest;
-			size_t members = i - from + 1;
-			if (members >= MERGE_FEWEST && total / MERGE_RATIO >= heaviest &&
+			struct stretch stretch = {from, i - from + 1, total};
+			const struct rule *rule = total > MERGE_HEAVY ? &heavy_rule : &light_rule;
+			if (stretch.count >= rule->fewest && total / rule->ratio >= heaviest &&
 			    (best.count == 0 || total < best.weight))
-				best = (struct stretch){from, members, total};
+				best = stretch;
 		}
 	}
 	return best;

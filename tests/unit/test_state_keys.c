@@ -118,7 +118,7 @@ Test(state_keys, the_newest_entry_survives_every_merge)
 		for (size_t i = 0; i < KEYS; i += 97)
 			cr_assert_eq(row_number(keys[i]), newest[i]);
 	}
-	cr_assert_lt(fixture_stats(&f, dataset).runs, 16);
+	cr_assert_lt(fixture_stats(&f, dataset).runs, 8);
 	cr_assert_lt(fixture_stats(&f, dataset).rows, 8 * KEYS, "old entries are merged away");
 	free(keys);
 }

@@ -7,7 +7,7 @@
 
 enum {
 	PIECE = 4095, /* digests in a full piece, as state_run.h says */
-	FEWEST = 16,  /* runs of a size that are merged */
+	FEWEST = 8,   /* small runs of a size that are merged */
 };
 
 static struct fixture f;
@@ -39,7 +39,7 @@ int fdatasync(int fd)
 
 Test(state_merge, a_merge_waits_for_enough_runs_of_a_class)
 {
-	enum { COUNT = FEWEST * 250, MOST = COUNT - 250 };
+	enum { COUNT = FEWEST * 500, MOST = COUNT - 500 };
 	struct state_digest *digests = fixture_digests(7, COUNT);
 	fixture_add_interleaved(&f, dataset, digests, MOST, FEWEST - 1);
 	fixture_merge(&f, dataset);
@@ -88,7 +88,7 @@ Test(state_merge, a_pending_run_outlives_a_merge)
 
 Test(state_merge, a_snapshot_from_before_a_merge_still_sees_everything)
 {
-	enum { COUNT = FEWEST * 2500 };
+	enum { COUNT = FEWEST * 5000 };
 	static bool seen[COUNT];
 	struct state_digest *digests = fixture_digests(10, COUNT);
 	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
@@ -128,7 +128,7 @@ static bool merge_in_child(int kill_at_sync, useconds_t kill_after)
 	return WIFEXITED(status);
 }
 
-enum { KILL_ROWS = FEWEST * 75000 }; /* more than one slice */
+enum { KILL_ROWS = FEWEST * 150000 }; /* more than one slice */
 
 static void check_after_kill(const struct state_digest *digests)
 {
@@ -248,7 +248,7 @@ Test(state_merge, a_merge_of_keys_killed_at_any_commit_keeps_the_newest_entries)
 
 Test(state_merge, no_step_of_a_merge_writes_more_than_its_batch_pays_for)
 {
-	enum { COUNT = FEWEST * 150000, LEAST = 65536 };
+	enum { COUNT = FEWEST * 300000, LEAST = 65536 };
 	struct state_digest *digests = fixture_digests(19, COUNT);
 	fixture_add_interleaved(&f, dataset, digests, COUNT, FEWEST);
 	size_t steps = 0;
@@ -265,7 +265,7 @@ Test(state_merge, no_step_of_a_merge_writes_more_than_its_batch_pays_for)
 
 Test(state_merge, a_merge_takes_no_more_room_than_a_few_slices)
 {
-	enum { COUNT = FEWEST * 250000, SLICES = 4 };
+	enum { COUNT = FEWEST * 500000, SLICES = 4 };
 	uint64_t before;
 	uint64_t after;
 	uint64_t used;

@@ -2,9 +2,9 @@
 #include "state_fixture.h"
 
 enum {
-	PIECE = 4095,      /* digests in a full piece, as state_run.h says */
-	DAMAGED_RUNS = 16, /* enough to be merged */
-	DAMAGED = DAMAGED_RUNS * 300,
+	PIECE = 4095,     /* digests in a full piece, as state_run.h says */
+	DAMAGED_RUNS = 8, /* enough to be merged */
+	DAMAGED = DAMAGED_RUNS * 600,
 };
 
 static struct fixture f;
@@ -71,7 +71,7 @@ Test(state_run, equal_high_words_over_several_pieces_are_told_apart)
 	fixture_expect(&f, dataset, digests, COUNT);
 	fixture_add_live(&f, dataset, &(struct state_digest){77, 0}, 1);
 	fixture_add_live(&f, dataset, &(struct state_digest){76, UINT64_MAX}, 1);
-	for (uint64_t i = 0; i < 12; i++)
+	for (uint64_t i = 0; i < 4; i++)
 		fixture_add_live(&f, dataset, &(struct state_digest){78, 3 * i + 10}, 1);
 	fixture_merge(&f, dataset);
 	cr_assert_eq(fixture_stats(&f, dataset).runs, 1);
@@ -88,7 +88,7 @@ Test(state_run, the_smallest_and_the_largest_digest_are_ordinary)
 	digests[1] = ends[1];
 	digests[PIECE - 2] = ends[2];
 	digests[PIECE - 1] = ends[3];
-	for (size_t run = 0; run < 16; run++)
+	for (size_t run = 0; run < 8; run++)
 		fixture_add_live(&f, dataset, run == 0 ? digests : &(struct state_digest){5, run},
 		                 run == 0 ? PIECE : 1);
 	for (size_t round = 0; round < 2; round++) {
