@@ -58,11 +58,15 @@ class Patience:
         if self.left <= 0:
             return False
         time.sleep(self.moment)
+        self.spend()
+        return True
+
+    def spend(self):
+        """What has passed since the last time."""
         now = time.monotonic()
         self.left -= min(now - self.seen, 2 * self.MOST)
         self.seen = now
         self.moment = min(1.25 * self.moment, self.MOST)
-        return True
 
     def lose_but(self, seconds):
         self.left = min(self.left, seconds)
@@ -235,12 +239,24 @@ class Site:
             raise Broken(f"left alone it ended with {status}:\n{self.text()}")
 
     def ask(self, *arguments):
-        done = subprocess.run(
-            [PROGRAM, *arguments, *self.options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE
+        process = subprocess.Popen(
+            [PROGRAM, *arguments, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        if done.returncode != 0:
-            raise Broken(f"{arguments} ended with {done.returncode}: {done.stderr}")
-        return parse_objects(done.stdout)
+        out, err = self.answer_of(process, arguments)
+        if process.returncode != 0:
+            raise Broken(f"{arguments} ended with {process.returncode}: {err}")
+        return parse_objects(out)
+
+    def answer_of(self, process, arguments):
+        patience = Patience(DEADLINE)
+        while patience.left > 0:
+            try:
+                return process.communicate(timeout=Patience.MOST)
+            except subprocess.TimeoutExpired:
+                patience.spend()
+        process.kill()
+        process.communicate()
+        raise Broken(f"{arguments} gives no answer")
 
     def observe(self):
         """All that must be the same however often the program was killed."""

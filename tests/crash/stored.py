@@ -7,24 +7,22 @@ import hashlib
 import io
 import json
 import signal
-import time
 
-from crash_site import DEADLINE, Broken, check
+from crash_site import DEADLINE, Broken, Patience, check
 
 
 def finish(site):
     """Manifests leave no file behind while they are owed: the daemon runs until nothing is."""
     begin = site.log.stat().st_size
     process = site.start()
-    end = time.monotonic() + DEADLINE
+    patience = Patience(DEADLINE)
     try:
         # Until it is up it holds the state and does not answer.
-        while not site.is_up(begin) and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
+        while not site.is_up(begin) and process.poll() is None and patience.wait():
+            pass
         while site.ask("status", "--json")[0]["outbox"]["owed"] > 0:
-            if process.poll() is not None or time.monotonic() > end:
+            if process.poll() is not None or not patience.wait():
                 raise Broken(f"something stays owed to the store:\n{site.text()}")
-            time.sleep(0.01)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
