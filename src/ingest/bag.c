@@ -104,16 +104,15 @@ enum result bag_number(struct bag *bag, struct state *state, struct batch *batch
 	for (const struct batch_share *share = batch->shares; share != NULL; share = share->next) {
 		const struct state_counts *member = share->member;
 		size_t end = share->next != NULL ? share->next->first : batch->count;
-		size_t count = 0;
-		for (size_t i = share->first; i < end; i++)
-			items[count++] = (struct state_sort_item){batch->rows[i].digest, i};
+		size_t count = end - share->first;
+		batch_items(batch, share->first, count, row_key, items);
 		state_sort_items(items, items + batch->capacity, count);
 		enum result result = number_member(bag, state, items, count, bag->owner == member,
 		                                   open == member, row_key, error);
 		if (result != RESULT_OK)
 			return result;
-		for (size_t i = 0; i < count; i++)
-			batch->rows[items[i].tag].digest = items[i].digest;
+		if (batch_set_digests(batch, items, count) != RESULT_OK)
+			return error_set(error, RESULT_NO_MEMORY, "out of memory");
 		if (open == member)
 			bag->owner = member;
 	}

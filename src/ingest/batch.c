@@ -56,6 +56,7 @@ void batch_close(struct batch *batch)
 	batch_memory_free(batch->memory);
 	buffer_free(&batch->bytes);
 	free(batch->rows);
+	free(batch->digested);
 	free(batch->digests);
 	free(batch->entries);
 	free(batch->unseen);
@@ -95,59 +96,93 @@ static struct batch_share *add_share(struct batch *batch, struct state_counts *m
 	return share;
 }
 
+static bool reserve_digests(struct batch *batch)
+{
+	if (batch->digested == NULL)
+		batch->digested = calloc(batch->capacity, sizeof *batch->digested);
+	return batch->digested != NULL;
+}
+
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts)
 {
 	struct batch_share *share = batch->last_share;
 	if ((share == NULL || share->member != counts) && (share = add_share(batch, counts)) == NULL)
 		return NULL;
+	if (digests != NULL && !reserve_digests(batch))
+		return NULL;
+	if (digests != NULL)
+		batch->digested[batch->count] = (struct batch_digests){
+		    .row = {digests->row.hi, digests->row.lo},
+		    .key = {digests->key.hi, digests->key.lo},
+		    .rank = digests->rank,
+		};
 	struct batch_row *row = &batch->rows[batch->count++];
 	*row = (struct batch_row){
 	    .counts = &share->counts,
 	    .offset = offset,
 	    .length = (uint32_t)(batch->bytes.length - offset),
-	    .has_digest = digests != NULL,
+	    .has_digests = digests != NULL,
 	};
-	if (digests != NULL) {
-		row->digest = (struct state_digest){digests->row.hi, digests->row.lo};
-		row->key = (struct state_digest){digests->key.hi, digests->key.lo};
-		row->rank = digests->rank;
-	}
 	return row;
 }
 
-void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE])
+/* Of no more than DIGESTED_AT_ONCE rows. */
+static void digest_items(const struct batch *batch, size_t first, size_t count, const uint8_t *row_key,
+                         struct state_sort_item *items)
 {
-	struct batch_row *rows[DIGESTED_AT_ONCE];
-	struct slice bytes[DIGESTED_AT_ONCE];
+	struct slice rows[DIGESTED_AT_ONCE];
 	struct row_digest digests[DIGESTED_AT_ONCE];
-	for (size_t i = 0; i < batch->count;) {
-		size_t count = 0;
-		for (; i < batch->count && count < DIGESTED_AT_ONCE; i++) {
-			if (batch->rows[i].has_digest)
-				continue;
-			struct batch_row *row = rows[count] = &batch->rows[i];
-			bytes[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
-		}
-		row_digests(bytes, count, row_key, digests);
-		for (size_t j = 0; j < count; j++) {
-			rows[j]->digest = (struct state_digest){digests[j].hi, digests[j].lo};
-			rows[j]->has_digest = true;
-		}
+	for (size_t i = 0; i < count; i++) {
+		const struct batch_row *row = &batch->rows[first + i];
+		rows[i] = (struct slice){batch->bytes.data + row->offset, row->length};
 	}
+	row_digests(rows, count, row_key, digests);
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct state_sort_item){{digests[i].hi, digests[i].lo}, first + i};
+}
+
+void batch_items(const struct batch *batch, size_t first, size_t count, const uint8_t row_key[ROW_KEY_SIZE],
+                 struct state_sort_item *items)
+{
+	const struct batch_row *rows = batch->rows + first;
+	for (size_t i = 0; i < count;) {
+		size_t left = count - i < DIGESTED_AT_ONCE ? count - i : DIGESTED_AT_ONCE, same = 1;
+		while (same < left && rows[i + same].has_digests == rows[i].has_digests)
+			same++;
+		if (!rows[i].has_digests)
+			digest_items(batch, first + i, same, row_key, items + i);
+		for (size_t j = i; rows[i].has_digests && j < i + same; j++)
+			items[j] = (struct state_sort_item){batch->digested[first + j].row, first + j};
+		i += same;
+	}
+}
+
+enum result batch_set_digests(struct batch *batch, const struct state_sort_item *items, size_t count)
+{
+	if (!reserve_digests(batch))
+		return RESULT_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		batch->digested[items[i].tag].row = items[i].digest;
+		batch->rows[items[i].tag].has_digests = true;
+	}
+	return RESULT_OK;
 }
 
 void batch_take(struct batch *to, struct batch *from)
 {
 	struct buffer bytes = to->bytes;
 	struct batch_row *rows = to->rows;
+	struct batch_digests *digested = to->digested;
 	to->bytes = from->bytes;
 	to->rows = from->rows;
+	to->digested = from->digested;
 	to->count = from->count;
 	to->shares = from->shares;
 	to->last_share = from->last_share;
 	from->bytes = bytes;
 	from->rows = rows;
+	from->digested = digested;
 	from->count = 0;
 	from->shares = from->last_share = NULL;
 }
@@ -171,16 +206,17 @@ void batch_fold(struct batch *batch)
 }
 
 /* The rows that are still to be judged, by their digests. */
-static size_t sort_digests(struct batch *batch)
+static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
 {
+	struct state_sort_item *items = batch->items;
 	size_t count = 0;
-	for (size_t i = 0; i < batch->count; i++) {
+	batch_items(batch, 0, batch->count, row_key, items);
+	for (size_t i = 0; i < batch->count; i++)
 		if (!batch->rows[i].is_past)
-			batch->items[count++] = (struct state_sort_item){batch->rows[i].digest, i};
-	}
-	state_sort_items(batch->items, batch->items + batch->capacity, count);
+			items[count++] = items[i];
+	state_sort_items(items, items + batch->capacity, count);
 	for (size_t i = 0; i < count; i++)
-		batch->digests[i] = batch->items[i].digest;
+		batch->digests[i] = items[i].digest;
 	return count;
 }
 
@@ -190,12 +226,13 @@ static size_t sort_digests(struct batch *batch)
  */
 static void judge_unseen(struct batch *batch, size_t count)
 {
+	const struct state_sort_item *items = batch->items;
 	bool is_stored = false;
 	for (size_t i = 0; i < count; i++) {
 		if (batch->seen[i])
 			continue;
-		struct batch_row *row = &batch->rows[batch->items[i].tag];
-		if (i == 0 || state_digest_compare(batch->items[i - 1].digest, row->digest) != 0)
+		struct batch_row *row = &batch->rows[items[i].tag];
+		if (i == 0 || state_digest_compare(items[i - 1].digest, items[i].digest) != 0)
 			is_stored = false;
 		if (is_stored)
 			continue;
@@ -206,14 +243,14 @@ static void judge_unseen(struct batch *batch, size_t count)
 		is_stored = true;
 		row->counts->new ++;
 		row->fate = BATCH_NEW;
-		batch->digests[batch->unseen_count++] = row->digest;
+		batch->digests[batch->unseen_count++] = items[i].digest;
 	}
 }
 
 static enum state_result judge_set(struct batch *batch, struct state_txn *txn,
                                    const struct batch_rules *rules)
 {
-	size_t count = sort_digests(batch);
+	size_t count = sort_digests(batch, rules->row_key);
 	enum state_result result = state_run_probe(txn, rules->dataset, batch->digests, count, batch->seen);
 	if (result != STATE_OK)
 		return result;

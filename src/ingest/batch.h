@@ -23,16 +23,20 @@ enum batch_fate {
 };
 
 struct batch_row {
-	struct state_digest digest; /* of the row; in a bag, of its n-th occurrence */
-	struct state_digest key;    /* with a key */
-	uint64_t rank;              /* with a key: orders rows about as the table does */
 	struct state_counts *counts; /* of its share */
-	size_t offset; /* of the canonical form in `bytes` */
+	size_t offset;               /* of the canonical form in `bytes` */
 	uint32_t length;
-	bool has_digest;
+	bool has_digests;
 	bool is_old;  /* not newer than its member's watermark */
 	bool is_past; /* of a bag: judged before a restart, and counted again only */
-	enum batch_fate fate;
+	enum batch_fate fate : 8;
+};
+
+/* What is known of some rows before they are judged; of the others all columns are digested then. */
+struct batch_digests {
+	struct state_digest row; /* in a bag, of its n-th occurrence */
+	struct state_digest key; /* with a key */
+	uint64_t rank;           /* with a key: orders rows about as the table does */
 };
 
 /* The rows of one member, which stand together. */
@@ -53,6 +57,7 @@ enum batch_on_change {
 /* What the rows of a dataset are judged by. */
 struct batch_rules {
 	uint32_t dataset;
+	const uint8_t *row_key;
 	bool is_keyed;
 	enum batch_on_change on_change; /* with a key */
 };
@@ -60,9 +65,10 @@ struct batch_rules {
 struct batch {
 	struct buffer bytes;
 	struct batch_row *rows;
+	struct batch_digests *digested; /* in the places of their rows; NULL: none has any */
 	size_t count;
-	size_t capacity; /* fixed at batch_open(): rows */
-	size_t limit;    /* bytes of canonical form from which on it is full */
+	size_t capacity;            /* fixed at batch_open(): rows */
+	size_t limit;               /* bytes of canonical form from which on it is full */
 	struct batch_share *shares; /* in the order of rows */
 	struct batch_share *last_share;
 
@@ -88,8 +94,8 @@ struct batch {
 
 /* Memory that a row takes beside its canonical form, in a batch that judges and in the room for the next, in bytes. */
 enum {
-	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + 2 * sizeof(struct state_digest) +
-	                 sizeof(struct state_entry) + sizeof(struct slice) +
+	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + 2 * sizeof(struct batch_digests) +
+	                 2 * sizeof(struct state_digest) + sizeof(struct state_entry) + sizeof(struct slice) +
 	                 2 * sizeof(struct state_sort_item) + sizeof(uint32_t) + sizeof(bool)
 };
 
@@ -100,18 +106,23 @@ void batch_close(struct batch *batch);
 bool batch_is_full(const struct batch *batch);
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. Without digests, the row's will be
- * that of all its columns. `counts` are those of its member; they must outlive the batch. The row is the caller's to
- * mark before the next call. NULL: no memory. */
+ * that of all its columns: many at once cost a fraction of as many one by one. `counts` are those of its member; they
+ * must outlive the batch. The row is the caller's to mark before the next call. NULL: no memory. */
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts);
 
 /* `to`, which is empty, takes all rows of `from`, and `from` the room for the next. Both are of one size. */
 void batch_take(struct batch *to, struct batch *from);
 
-/* Digests the rows that were added without. Many at once cost a fraction of as many one by one. */
-void batch_digest(struct batch *batch, const uint8_t row_key[ROW_KEY_SIZE]);
+/* The digests and places of so many rows from `first` on, for a sort. */
+void batch_items(const struct batch *batch, size_t first, size_t count, const uint8_t row_key[ROW_KEY_SIZE],
+                 struct state_sort_item *items);
 
-/* Every row has its digest. Counts each row as new, updated, duplicate or filtered, and leaves those to store; those
+/* Gives rows, by their places, other digests. */
+enum result batch_set_digests(struct batch *batch, const struct state_sort_item *items,
+                              size_t count) WARN_UNUSED;
+
+/* Counts each row as new, updated, duplicate or filtered, and leaves those to store; those
  * in refused[] are the caller's to count. */
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
 

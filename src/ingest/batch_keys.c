@@ -11,19 +11,14 @@ struct standing {
 	struct batch_row *last;  /* of this batch, that gave it; NULL: none did */
 };
 
-static void take(struct standing *standing, struct batch_row *row)
-{
-	standing->is_known = true;
-	standing->row = row->digest;
-	standing->last = row;
-}
-
-static void judge_row(struct batch *batch, struct standing *standing, struct batch_row *row,
+static void judge_row(struct batch *batch, struct standing *standing, size_t place,
                       enum batch_on_change on_change)
 {
-	bool is_same = standing->is_known && state_digest_compare(standing->row, row->digest) == 0;
+	struct batch_row *row = &batch->rows[place];
+	struct state_digest digest = batch->digested[place].row;
+	bool is_same = standing->is_known && state_digest_compare(standing->row, digest) == 0;
 	if (standing->is_known && !is_same && !row->is_old && on_change == BATCH_CHANGE_REJECTED) {
-		batch->refused[batch->refused_count++] = (uint32_t)(row - batch->rows);
+		batch->refused[batch->refused_count++] = (uint32_t)place;
 		return;
 	}
 	row->counts->rows++;
@@ -34,7 +29,9 @@ static void judge_row(struct batch *batch, struct standing *standing, struct bat
 	} else {
 		row->counts->new += !standing->is_known;
 		row->counts->updated += standing->is_known;
-		take(standing, row);
+		standing->is_known = true;
+		standing->row = digest;
+		standing->last = row;
 	}
 }
 
@@ -50,13 +47,14 @@ static void end_key(struct batch *batch, const struct standing *standing, struct
 static void judge_rows(struct batch *batch, enum batch_on_change on_change)
 {
 	struct standing standing = {0};
+	const struct state_sort_item *items = batch->items;
 	for (size_t i = 0; i < batch->count; i++) {
-		struct batch_row *row = &batch->rows[batch->items[i].tag];
-		if (i == 0 || state_digest_compare(batch->items[i - 1].digest, row->key) != 0)
+		struct state_digest key = items[i].digest;
+		if (i == 0 || state_digest_compare(items[i - 1].digest, key) != 0)
 			standing = (struct standing){batch->seen[i], batch->seen[i], batch->known[i], NULL};
-		judge_row(batch, &standing, row, on_change);
-		if (i + 1 == batch->count || state_digest_compare(batch->items[i + 1].digest, row->key) != 0)
-			end_key(batch, &standing, row->key);
+		judge_row(batch, &standing, items[i].tag, on_change);
+		if (i + 1 == batch->count || state_digest_compare(items[i + 1].digest, key) != 0)
+			end_key(batch, &standing, key);
 	}
 }
 
@@ -66,9 +64,9 @@ static void collect(struct batch *batch, enum batch_fate fate, size_t first)
 	struct state_sort_item *items = batch->items;
 	size_t count = 0;
 	for (size_t i = 0; i < batch->count; i++) {
+		const struct batch_digests *digests = &batch->digested[i];
 		if (batch->rows[i].fate == fate)
-			items[count++] =
-			    (struct state_sort_item){{batch->rows[i].rank, batch->rows[i].key.hi}, i};
+			items[count++] = (struct state_sort_item){{digests->rank, digests->key.hi}, i};
 	}
 	state_sort_items(items, items + batch->capacity, count);
 	for (size_t i = 0; i < count; i++) {
@@ -81,7 +79,7 @@ enum state_result batch_keys_judge(struct batch *batch, struct state_txn *txn,
                                    const struct batch_rules *rules)
 {
 	for (size_t i = 0; i < batch->count; i++)
-		batch->items[i] = (struct state_sort_item){batch->rows[i].key, i};
+		batch->items[i] = (struct state_sort_item){batch->digested[i].key, i};
 	state_sort_items(batch->items, batch->items + batch->capacity, batch->count);
 	for (size_t i = 0; i < batch->count; i++)
 		batch->digests[i] = batch->items[i].digest;

@@ -12,7 +12,6 @@ static enum result number_rows(struct ingest *ingest, struct error *error)
 	const struct dataset *dataset = ingest->current;
 	if (!dataset->options.spec.keeps_duplicates)
 		return RESULT_OK;
-	batch_digest(&ingest->parcel.batch, dataset->row_key);
 	return bag_number(&ingest->bag, ingest->options.state, &ingest->parcel.batch, ingest->open_member,
 	                  dataset->row_key, error);
 }

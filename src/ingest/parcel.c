@@ -21,11 +21,11 @@ static enum result commit_txn(struct state_txn *txn, struct error *error)
 enum result parcel_judge(struct parcel *parcel, struct error *error)
 {
 	const struct dataset *dataset = parcel->dataset;
-	batch_digest(&parcel->batch, dataset->row_key);
 	/* A snapshot taken now sees the pending run of the batch before (I3). */
 	struct state_txn *txn = state_txn_begin_read(parcel->state);
 	struct batch_rules rules = {
 	    .dataset = dataset->record.id,
+	    .row_key = dataset->row_key,
 	    .is_keyed = dataset->options.spec.key_count > 0,
 	    .on_change = dataset->options.on_change,
 	};

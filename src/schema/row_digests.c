@@ -176,8 +176,12 @@ static size_t class_of(struct slice row)
 static void order_block(const struct slice *rows, size_t count, uint8_t order[BLOCK])
 {
 	uint16_t places[CLASSES + 1] = {0};
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		places[class_of(rows[i]) + 1]++;
+		/* They may have been written long ago. */
+		__builtin_prefetch(rows[i].data);
+		__builtin_prefetch(rows[i].data + rows[i].length);
+	}
 	for (size_t i = 1; i < CLASSES; i++)
 		places[i] += places[i - 1];
 	for (size_t i = 0; i < count; i++)
