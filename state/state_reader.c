@@ -12,6 +12,7 @@ enum {
 	KEY_SIZE = 4 + STATE_RUN_DIGEST_SIZE + 2,
 	STEPS = 4,  /* before a piece is sought in LMDB */
 	GROUP = 64, /* look-ups under way together */
+	OFF = 3,    /* places that the second guess is off, most times */
 };
 
 struct state_key state_reader_key(uint32_t run, struct state_digest digest)
@@ -249,8 +250,11 @@ static bool begin_lookup(struct state_reader *reader, const struct state_probe *
 
 static void approach(struct lookup *lookup, const struct state_probe *probe, size_t size)
 {
-	lookup->place = second_guess(&lookup->piece, size, lookup->place, probe->sorted[lookup->index].hi);
-	__builtin_prefetch(lookup->piece.entries + lookup->place * size);
+	size_t place = second_guess(&lookup->piece, size, lookup->place, probe->sorted[lookup->index].hi);
+	size_t end = place + OFF < lookup->piece.count ? place + OFF : lookup->piece.count - 1;
+	lookup->place = place;
+	__builtin_prefetch(lookup->piece.entries + (place < OFF ? 0 : place - OFF) * size);
+	__builtin_prefetch(lookup->piece.entries + end * size);
 }
 
 /* Whether it is there. */
