@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,9 @@ struct span {
 	size_t cut;          /* of them in chunks */
 	struct ahead_chunk chunks[AHEAD_CHUNKS_MAX];
 	size_t count;
-	bool is_end;        /* there is none behind it */
-	enum result result; /* of reading, and then of digesting: the thread's while it is `work` */
+	atomic_size_t begun; /* chunks that somebody digests, or has digested */
+	bool is_end;         /* there is none behind it */
+	enum result result;  /* of reading, and then of digesting: the thread's while it is `work` */
 	struct error error;
 };
 
@@ -29,8 +31,9 @@ struct ahead {
 
 	bool has_thread;
 	pthread_t thread;
-	struct content *content; /* the thread's, where there is one */
-	pthread_mutex_t mutex;   /* of the two below */
+	struct content *content;
+	struct content *own_content; /* the thread's */
+	pthread_mutex_t mutex;       /* of the two below */
 	pthread_cond_t changed;
 	struct span *work; /* the thread's until it is NULL again */
 	bool is_closing;
@@ -41,15 +44,19 @@ static enum result no_memory(struct error *error)
 	return error_set(error, RESULT_NO_MEMORY, "no memory to read ahead");
 }
 
-static void digest_span(struct content *content, struct span *span)
+/* Digests what nobody has begun to. */
+static enum result digest_chunks(struct content *content, struct span *span, struct error *error)
 {
-	for (size_t i = 0; span->result == RESULT_OK && i < span->count; i++) {
-		struct ahead_chunk *chunk = &span->chunks[i];
+	enum result result = RESULT_OK;
+	size_t next;
+	while (result == RESULT_OK && (next = atomic_fetch_add(&span->begun, 1)) < span->count) {
+		struct ahead_chunk *chunk = &span->chunks[next];
 		content_reset(content);
-		span->result = content_update(content, chunk->bytes.data, chunk->bytes.length, &span->error);
-		if (span->result == RESULT_OK)
-			span->result = content_finish(content, &chunk->digest, &span->error);
+		result = content_update(content, chunk->bytes.data, chunk->bytes.length, error);
+		if (result == RESULT_OK)
+			result = content_finish(content, &chunk->digest, error);
 	}
+	return result;
 }
 
 static void *work(void *context)
@@ -61,8 +68,10 @@ static void *work(void *context)
 			pthread_cond_wait(&ahead->changed, &ahead->mutex);
 		if (ahead->work == NULL)
 			break;
+		struct span *span = ahead->work;
 		pthread_mutex_unlock(&ahead->mutex);
-		digest_span(ahead->content, ahead->work);
+		if (span->result == RESULT_OK)
+			span->result = digest_chunks(ahead->own_content, span, &span->error);
 		pthread_mutex_lock(&ahead->mutex);
 		ahead->work = NULL;
 		pthread_cond_signal(&ahead->changed);
@@ -71,13 +80,11 @@ static void *work(void *context)
 	return NULL;
 }
 
-/* What is not worth a thread, since nothing can be done meanwhile, is digested here. */
+/* A single span is not worth a thread: finish() digests it. */
 static enum result submit(struct ahead *ahead, struct span *span, struct error *error)
 {
-	if (!ahead->has_thread && span->is_end) {
-		digest_span(ahead->content, span);
+	if (!ahead->has_thread && span->is_end)
 		return RESULT_OK;
-	}
 	if (!ahead->has_thread && pthread_create(&ahead->thread, NULL, work, ahead) != 0)
 		return error_set(error, RESULT_NO_MEMORY, "cannot start a thread for digests");
 	ahead->has_thread = true;
@@ -88,12 +95,21 @@ static enum result submit(struct ahead *ahead, struct span *span, struct error *
 	return RESULT_OK;
 }
 
-static void await(struct ahead *ahead)
+/* Takes part in what the thread has not come to, and waits for the rest. */
+static enum result finish(struct ahead *ahead, struct span *span, struct error *error)
 {
+	enum result result = digest_chunks(ahead->content, span, error);
 	pthread_mutex_lock(&ahead->mutex);
 	while (ahead->work != NULL)
 		pthread_cond_wait(&ahead->changed, &ahead->mutex);
 	pthread_mutex_unlock(&ahead->mutex);
+	if (span->result == RESULT_OK && result != RESULT_OK) {
+		span->result = result;
+		span->error = *error;
+	}
+	if (span->result != RESULT_OK)
+		*error = span->error;
+	return span->result;
 }
 
 static struct slice uncut(const struct span *span)
@@ -136,6 +152,7 @@ static void make_span(struct ahead *ahead, struct span *span, struct slice left)
 	span->bytes.length = left.length;
 	span->cut = 0;
 	span->count = 0;
+	atomic_store(&span->begun, 0);
 	span->result = RESULT_OK;
 	fill(ahead, span);
 	cut_chunks(ahead, span); /* nothing may have been left to read */
@@ -153,6 +170,8 @@ enum result ahead_open(struct ahead **out, const struct ahead_options *options, 
 	pthread_cond_init(&ahead->changed, NULL);
 	ahead->next = &ahead->spans[0];
 	enum result result = content_open(&ahead->content, options->secret, error);
+	if (result == RESULT_OK)
+		result = content_open(&ahead->own_content, options->secret, error);
 	for (int i = 0; result == RESULT_OK && i < 2; i++) {
 		if (buffer_reserve(&ahead->spans[i].bytes, SPAN_SIZE) != RESULT_OK)
 			result = no_memory(error);
@@ -177,12 +196,9 @@ enum result ahead_next(struct ahead *ahead, struct ahead_span *out, struct error
 	struct span *behind = span->is_end ? NULL : &ahead->spans[span == &ahead->spans[0]];
 	if (behind != NULL)
 		make_span(ahead, behind, uncut(span));
-	await(ahead);
-	if (span->result != RESULT_OK) {
-		*error = span->error;
-		return span->result;
-	}
-	enum result result = behind != NULL ? submit(ahead, behind, error) : RESULT_OK;
+	enum result result = finish(ahead, span, error);
+	if (result == RESULT_OK && behind != NULL)
+		result = submit(ahead, behind, error);
 	if (result != RESULT_OK)
 		return result;
 	ahead->next = behind;
@@ -204,6 +220,7 @@ void ahead_close(struct ahead *ahead)
 	pthread_cond_destroy(&ahead->changed);
 	pthread_mutex_destroy(&ahead->mutex);
 	content_close(ahead->content);
+	content_close(ahead->own_content);
 	for (int i = 0; i < 2; i++)
 		buffer_free(&ahead->spans[i].bytes);
 	free(ahead);

@@ -8,8 +8,9 @@
 
 /*
  * Plain bytes read ahead: cut into chunks (source/cut.h), each with the digest of its bytes (source/content.h). They come
- * by the span, a few dozen chunks at once. Reading and cutting are the caller's, digests are made by a thread of their
- * own: while one span is used, the next is digested. Where the cuts are depends on the bytes alone, and on the rule.
+ * by the span, a few dozen chunks at once. Reading and cutting are the caller's; digests are made by a thread of their
+ * own while one span is used and the next is read, and by the caller too where he would have to wait. Where the cuts
+ * are depends on the bytes alone, and on the rule.
  */
 struct ahead;
 
