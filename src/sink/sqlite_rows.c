@@ -7,20 +7,35 @@
 
 #include "sink/sql.h"
 
-static enum result append_insert(struct buffer *sql, const char *table, const struct schema *schema)
+/* So many rows go into one statement: a row takes half the time that it takes by itself. */
+enum { ROWS_TOGETHER = 32 };
+
+static enum result append_places(struct buffer *sql, const char *separator, size_t count)
+{
+	if (buffer_append_string(sql, separator) != RESULT_OK || buffer_append_string(sql, "(?") != RESULT_OK)
+		return RESULT_NO_MEMORY;
+	for (size_t i = 1; i < count; i++) {
+		if (buffer_append(sql, ",?", 2) != RESULT_OK)
+			return RESULT_NO_MEMORY;
+	}
+	return buffer_append(sql, ")", 1);
+}
+
+static enum result append_insert(struct buffer *sql, const char *table, const struct schema *schema,
+                                 size_t rows)
 {
 	/* OR ABORT overrides what a table made by others may say: no row is dropped or replaced in silence.
 	 */
 	if (buffer_append_string(sql, "INSERT OR ABORT INTO ") != RESULT_OK ||
 	    sql_append_identifier(sql, table, '"') != RESULT_OK || buffer_append(sql, "(", 1) != RESULT_OK ||
 	    sql_append_columns(sql, schema, '"') != RESULT_OK ||
-	    buffer_append_string(sql, ") VALUES (?") != RESULT_OK)
+	    buffer_append_string(sql, ") VALUES ") != RESULT_OK)
 		return RESULT_NO_MEMORY;
-	for (size_t i = 1; i < schema->count; i++) {
-		if (buffer_append(sql, ",?", 2) != RESULT_OK)
+	for (size_t i = 0; i < rows; i++) {
+		if (append_places(sql, i == 0 ? "" : ",", schema->count) != RESULT_OK)
 			return RESULT_NO_MEMORY;
 	}
-	return buffer_append(sql, ")", 1);
+	return RESULT_OK;
 }
 
 /* Takes effect by exactly the key's unique index, which must be there. */
@@ -37,7 +52,7 @@ static enum result prepare(struct sqlite_database *database, const struct sink_b
                            sqlite3_stmt **statement, struct error *error)
 {
 	CLEANUP_BUFFER struct buffer sql = {0};
-	if (append_insert(&sql, batch->table, batch->schema) != RESULT_OK ||
+	if (append_insert(&sql, batch->table, batch->schema, batch->row_count) != RESULT_OK ||
 	    (is_update && append_conflict(&sql, batch->schema) != RESULT_OK) ||
 	    buffer_append(&sql, "", 1) != RESULT_OK)
 		return sql_no_memory(error);
@@ -69,11 +84,11 @@ static bool is_bound_as_number(enum type_kind kind)
 }
 
 static enum result bind_row(struct sqlite_database *database, sqlite3_stmt *statement,
-                            const struct schema *schema, const struct slice *cells, struct error *error)
+                            const struct schema *schema, const struct slice *cells, int place,
+                            struct error *error)
 {
-	for (size_t i = 0; i < schema->count; i++) {
+	for (size_t i = 0; i < schema->count; i++, place++) {
 		int code;
-		int place = (int)i + 1;
 		enum type_kind kind = schema->columns[i].type.kind;
 		if (cells[i].data == NULL)
 			code = sqlite3_bind_null(statement, place);
@@ -91,16 +106,40 @@ static enum result bind_row(struct sqlite_database *database, sqlite3_stmt *stat
 	return RESULT_OK;
 }
 
-static enum result insert_row(struct sqlite_database *database, sqlite3_stmt *statement, struct error *error)
+static enum result insert(struct sqlite_database *database, sqlite3_stmt *statement, size_t rows,
+                          struct error *error)
 {
 	bool row;
 	enum result result = sqlite_database_step(database, statement, &row, error);
-	if (result == RESULT_OK && sqlite3_changes(database->handle) != 1)
+	if (result == RESULT_OK && (size_t)sqlite3_changes(database->handle) != rows)
 		result = error_set(error, RESULT_REFUSED, "a trigger of the table drops the row");
 	sqlite3_reset(statement);
 	return result;
 }
 
+/* The rows of a part, by a statement that was prepared for as many. */
+static enum result store_part(struct sqlite_database *database, sqlite3_stmt *statement,
+                              const struct sink_batch *part, struct slice *cells, struct error *error)
+{
+	int place = 1;
+	enum result result = RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && i < part->row_count; i++) {
+		if (!sql_cells(cells, part->schema, part->rows[i]))
+			return error_set(error, RESULT_REFUSED, "a row of the batch does not fit its schema");
+		result = bind_row(database, statement, part->schema, cells, place, error);
+		place += (int)part->schema->count;
+	}
+	return result == RESULT_OK ? insert(database, statement, part->row_count, error) : result;
+}
+
+static size_t rows_together(const struct sqlite_database *database, const struct schema *schema)
+{
+	size_t places = (size_t)sqlite3_limit(database->handle, SQLITE_LIMIT_VARIABLE_NUMBER, -1);
+	size_t rows = places / (schema->count > 0 ? schema->count : 1);
+	return rows < 1 ? 1 : rows < ROWS_TOGETHER ? rows : ROWS_TOGETHER;
+}
+
+/* All of the rows are new, or all are updates. */
 static enum result store(struct sqlite_database *database, const struct sink_batch *batch, bool is_update,
                          struct error *error)
 {
@@ -108,16 +147,22 @@ static enum result store(struct sqlite_database *database, const struct sink_bat
 	CLEANUP_FREE struct slice *cells = calloc(batch->schema->count + 1, sizeof *cells);
 	if (cells == NULL)
 		return sql_no_memory(error);
+	struct sink_batch part = *batch;
+	part.row_count = 0;
+	size_t together = rows_together(database, batch->schema);
+	size_t left = batch->row_count;
 	enum result result = RESULT_OK;
-	if (batch->row_count > 0)
-		result = prepare(database, batch, is_update, &statement, error);
-	for (size_t i = 0; result == RESULT_OK && i < batch->row_count; i++) {
-		if (!sql_cells(cells, batch->schema, batch->rows[i]))
-			return error_set(error, RESULT_REFUSED,
-			                 "row %zu of the batch does not fit its schema", i + 1);
-		result = bind_row(database, statement, batch->schema, cells, error);
+	while (result == RESULT_OK && left > 0) {
+		size_t prepared = part.row_count;
+		part.row_count = left < together ? left : together;
+		if (part.row_count != prepared) {
+			sqlite3_finalize(STEAL(statement));
+			result = prepare(database, &part, is_update, &statement, error);
+		}
 		if (result == RESULT_OK)
-			result = insert_row(database, statement, error);
+			result = store_part(database, statement, &part, cells, error);
+		part.rows += part.row_count;
+		left -= part.row_count;
 	}
 	return result;
 }
@@ -140,7 +185,7 @@ enum result sqlite_rows_check_key(struct sqlite_database *database, const char *
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	struct error reason;
 	/* SQLite looks for the index when it prepares the statement. */
-	if (append_insert(&sql, table, schema) != RESULT_OK ||
+	if (append_insert(&sql, table, schema, 1) != RESULT_OK ||
 	    buffer_append_string(&sql, " ON CONFLICT (") != RESULT_OK ||
 	    sql_append_key(&sql, schema, '"') != RESULT_OK ||
 	    buffer_append_string(&sql, ") DO NOTHING") != RESULT_OK ||

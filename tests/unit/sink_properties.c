@@ -523,5 +523,6 @@ void sink_properties_fifty_thousand_rows_arrive(struct sink_fixture *fixture)
 	                       "50000|1250025000|1|50000\n");
 	sink_properties_expect(fixture, "SELECT SUM(LENGTH(name)) FROM t WHERE name LIKE '%\tof\n50000%'",
 	                       "2213494\n");
+	sink_properties_expect(fixture, "SELECT COUNT(*) FROM t WHERE INSTR(name, id) = 1", "50000\n");
 	sink_properties_expect(fixture, "SELECT row_count FROM rowsieve_ledger", "50000\n");
 }
