@@ -179,16 +179,21 @@ class Site:
         """Does what was logged from there say that it is at work? Before that, SIGTERM just ends it."""
         return b"watching" in self.log.read_bytes()[begin:]
 
+    def was_hit(self):
+        return self.trap_log.exists() and b"HIT " in self.trap_log.read_bytes()
+
     def run(self, before=(), env=None, patience=DEADLINE):
-        """The daemon, until there is nothing left to do, it ends, or patience does: its exit status, negative for
-        a signal; a text when it had to be given up."""
+        """The daemon, until there is nothing left to do, it ends, or patience does after its point was hit: its exit
+        status, negative for a signal; a text when it had to be given up."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         process = self.start(before, env)
-        patience = Patience(patience)
-        while process.poll() is None and not (self.is_done() and self.is_up(begin)) and patience.wait():
+        left = Patience(DEADLINE)
+        while process.poll() is None and not (self.is_done() and self.is_up(begin)) and left.wait():
+            if patience < DEADLINE and self.was_hit():
+                left.lose_but(patience)
             if not self.left("drop"):
                 # What a power cut brought back into the spool goes with the next delivery, or at the end.
-                patience.lose_but(PATIENCE)
+                left.lose_but(PATIENCE)
         was_up = self.is_up(begin)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -149,7 +149,7 @@ class Sweep:
         try:
             with self.site(self.scenario) as site:
                 status = self.trapped_run(site, point)
-                was_hit = any(line.startswith("HIT ") for line in site.calls())
+                was_hit = site.was_hit()
                 self.check_end(site, point, status, was_hit)
                 if self.kind == "cut":
                     site.cut_power(int(point.action[4:]) * (zlib.crc32(point.place.encode()) % 9999 + point.occurrence))
