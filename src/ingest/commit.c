@@ -297,13 +297,6 @@ enum result commit_ahead(struct ingest *ingest, struct error *error)
 	return store_here(ingest, error);
 }
 
-void commit_abandon(struct ingest *ingest)
-{
-	struct error ignored;
-	(void)!committer_await(&ingest->committer, &ignored);
-	parcel_clear(&ingest->parcel);
-}
-
 /* What an end owes to the store is owed once: a delivery may wait in the list while others go on. */
 static enum result end_deliveries(struct state_txn *txn, struct ingest *ingest, struct error *error)
 {

@@ -29,9 +29,6 @@ enum result commit_ahead(struct ingest *ingest, struct error *error) WARN_UNUSED
 /* Waits for the batch that is away, if one is, and takes over what became of it. */
 enum result commit_collect(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
-/* The same, for nobody to hear of. */
-void commit_abandon(struct ingest *ingest);
-
 /* Promotes what was stored and makes all marks durable, those of batches that had nothing to store included;
  * ends the deliveries that were read to their end. The batch must be empty, and none away. */
 enum result commit_settle(struct ingest *ingest, struct error *error) WARN_UNUSED;

@@ -67,8 +67,8 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 /* Forgets everything that is not durable (E3). */
 static void reset(struct ingest *ingest)
 {
-	commit_abandon(ingest);
 	batch_clear(&ingest->batch);
+	parcel_clear(&ingest->parcel); /* nothing is away (P1) */
 	bag_clear(&ingest->bag);
 	ingest->open_member = NULL;
 	ingest->origins.records.length = 0;

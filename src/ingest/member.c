@@ -460,12 +460,12 @@ static void open_member(const struct member_input *input)
 	input->ingest->open_member = counts;
 }
 
-/* A batch is away only while records are read (P1). After any other failure it is dropped like all the rest. */
+/* A batch is away only while records are read (P1). Its failure came before whatever ended the reading, and may ask for
+ * more (I10). */
 static enum result collect(struct ingest *ingest, enum result result, struct error *error)
 {
 	struct error failure;
-	if ((result != RESULT_OK && result != RESULT_INVALID) ||
-	    commit_collect(ingest, &failure) == RESULT_OK)
+	if (commit_collect(ingest, &failure) == RESULT_OK)
 		return result;
 	*error = failure;
 	return failure.result;

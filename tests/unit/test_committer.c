@@ -19,7 +19,7 @@
 #include "scratch.h"
 #include "state_txn.h"
 
-enum { ROWS = 100 }; /* of a batch */
+enum { ROWS = 100 /* of a batch */, BATCHES = 200 };
 
 static char *root;
 static char *rejected;
@@ -40,6 +40,7 @@ static unsigned good_stores; /* before it fails, where it fails; else all are */
 static atomic_bool is_storing;
 static pthread_t stored_by;
 static unsigned reports_of_stored;
+static uint64_t last_new;
 
 static atomic_bool has_no_threads;
 
@@ -68,6 +69,7 @@ static void on_report(void *context, const struct ingest_report *report)
 {
 	(void)context;
 	cr_assert_eq(report->status, INGEST_DONE, "%s", report->reason);
+	last_new = report->counts.new;
 }
 
 static void on_stored(void *context, double seconds)
@@ -309,23 +311,75 @@ Test(committer, marks_end_where_the_rows_of_their_batch_do)
 	free(path);
 }
 
-Test(committer, whoever_stops_waits_for_what_is_stored)
+/* Stops the engine while its first batch is away. */
+static void *stop_it(void *context)
 {
+	(void)context;
+	while (!atomic_load(&is_storing))
+		sched_yield();
+	atomic_store(&stop, true);
+	for (int i = 0; i < BATCHES; i++)
+		sem_post(&let_go);
+	return NULL;
+}
+
+static enum result ingest_and_stop(const char *path)
+{
+	struct error error;
+	pthread_t helper;
 	is_held = true;
-	add("a");
-	give();
-	sem_post(&let_go);
-	ingest_close(ingest);
-	cr_assert_eq(fake_sink_row_count(sink), 2);
-	state_close(state);
-	is_held = false;
-	open_engine();
-	make_dataset();
-	cr_assert_eq(fake_sink_row_count(sink), 2, "it is promoted, and nothing is stored again");
-	add("a");
-	give();
-	collect();
-	cr_assert_eq(counts.duplicate, 1);
+	cr_assert_eq(pthread_create(&helper, NULL, stop_it, NULL), 0);
+	struct ingest_file given = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+	enum result result = ingest_one(ingest, &given, &error);
+	close(given.fd);
+	pthread_join(helper, NULL);
+	atomic_store(&stop, false);
+	is_held = is_failing = false;
+	return result;
+}
+
+/* More than is read at once. */
+static char *write_many_batches(void)
+{
+	char *path = scratch_path(root, "many.csv");
+	FILE *file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs("text\n", file);
+	for (int i = 0; i < BATCHES * ROWS; i++)
+		fprintf(file, "%0200d\n", i);
+	fclose(file);
+	return path;
+}
+
+static void deliver(const char *path)
+{
+	struct error error;
+	struct ingest_file given = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_OK, "%s", error.message);
+	close(given.fd);
+	cr_assert_eq(last_new, BATCHES * ROWS);
+	cr_assert_eq(fake_sink_row_count(sink), 1 + BATCHES * ROWS);
+}
+
+Test(committer, a_stop_waits_for_what_is_stored)
+{
+	char *path = write_many_batches();
+	cr_assert_eq(ingest_and_stop(path), RESULT_STOPPED);
+	size_t stored = fake_sink_row_count(sink);
+	cr_assert_gt(stored, ROWS);
+	cr_assert_lt(stored, BATCHES * ROWS);
+	deliver(path);
+	free(path);
+}
+
+Test(committer, a_failure_outranks_what_ended_the_reading)
+{
+	char *path = write_many_batches();
+	is_failing = true;
+	cr_assert_eq(ingest_and_stop(path), RESULT_UNREACHABLE);
+	cr_assert_eq(fake_sink_row_count(sink), 1);
+	deliver(path);
+	free(path);
 }
 
 Test(committer, without_a_thread_it_is_stored_all_the_same)
