@@ -202,7 +202,8 @@ static bool may_hold(const uint8_t *block, struct state_digest digest)
 	return missing == 0;
 }
 
-/* How many of the digests have their block fetched ahead. Where blocks lie close together the processor does that. */
+/* How many of the digests have their block fetched ahead. Where blocks lie close together the processor does
+ * that. */
 static size_t count_foreseen(const struct state_filter *filter, const struct state_digest *sorted,
                              const uint16_t *places, size_t count)
 {

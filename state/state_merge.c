@@ -11,9 +11,9 @@
 
 /*
  * Which runs are merged: the lightest stretch of at least `fewest` of them none of which weighs more than a
- * `ratio`-th of it, so an entry is rewritten about once whenever its run grows by that. What is heavy is merged
- * more at a time: asking a run more costs a batch less than a tenth of writing its entries again, but a small set is
- * better in few runs. Light runs weigh as much as MERGE_LIGHTEST entries.
+ * `ratio`-th of it, so an entry is rewritten about once whenever its run grows by that. What is heavy is
+ * merged more at a time: asking a run more costs a batch less than a tenth of writing its entries again, but
+ * a small set is better in few runs. Light runs weigh as much as MERGE_LIGHTEST entries.
  */
 struct rule {
 	size_t fewest;
@@ -26,10 +26,10 @@ static const struct rule heavy_rule = {16, 14};
 enum { MERGE_HEAVY = 1 << 24, MERGE_LIGHTEST = 8 * 4095 };
 
 /*
- * What a batch pays for, in entries moved for each of its own: the more runs there are, the more. A seen-set of a
- * hundred batches needs one.
+ * What a batch pays for, in entries moved for each of its own: the more runs there are, the more. A seen-set
+ * of a hundred batches needs one.
  */
-enum { MERGE_FACTOR = 1, MERGE_RUNS = 4, MERGE_LEAST = 1 << 16 };
+enum { MERGE_FACTOR = 1, MERGE_RUNS = 8, MERGE_LEAST = 1 << 16 };
 
 /* A slice of removing: values, and what it counts for in entries moved. */
 enum { SWEEP_VALUES = 256, SWEEP_COST = 1 << 16 };

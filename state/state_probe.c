@@ -177,7 +177,8 @@ static enum state_result ask(struct state_probe_set *set, struct state_probe_run
 	return result;
 }
 
-/* Digests that come together were seen together: the runs that had most of a stretch will have most of the next. */
+/* Digests that come together were seen together: the runs that had most of a stretch will have most of the
+ * next. */
 static void order_by_found(struct state_probe_set *set)
 {
 	for (size_t i = 1; i < set->count; i++) {

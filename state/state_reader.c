@@ -162,8 +162,8 @@ static size_t second_guess(const struct state_piece *piece, size_t size, size_t 
 }
 
 /*
- * The first place that is not below the digest, sought from `place` on: doubling steps and halving bound the work
- * whatever the distribution.
+ * The first place that is not below the digest, sought from `place` on: doubling steps and halving bound the
+ * work whatever the distribution.
  */
 static size_t search(const struct state_piece *piece, size_t size, size_t place, struct state_digest digest)
 {
@@ -282,7 +282,8 @@ enum state_result state_reader_find(struct state_reader *reader, const struct st
 	for (size_t from = 0, to; from < count && result == STATE_OK; from = to) {
 		size_t begun = 0;
 		to = count - from < GROUP ? count : from + GROUP;
-		/* three rounds over all of them instead of three steps for each, so that cache misses overlap */
+		/* three rounds over all of them instead of three steps for each, so that cache misses overlap
+		 * */
 		for (size_t i = from; i < to && result == STATE_OK; i++) {
 			lookups[begun].index = places[i];
 			begun += begin_lookup(reader, probe, &lookups[begun], &result);

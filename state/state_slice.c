@@ -89,8 +89,8 @@ static void close_inputs(struct slice *slice)
 }
 
 /*
- * The digest that a round ends with: no input has one up to it beyond what it has within its reach. So a round is
- * as even as digests are, and bounded whatever they are.
+ * The digest that a round ends with: no input has one up to it beyond what it has within its reach. So a
+ * round is as even as digests are, and bounded whatever they are.
  */
 static wide choose_last(struct slice *slice)
 {
@@ -122,7 +122,8 @@ static size_t count_given(const struct input *input, wide last)
 	return low;
 }
 
-/* Takes the next entries of all inputs, up to the same digest, and sorts them: of equal ones the newest first. */
+/* Takes the next entries of all inputs, up to the same digest, and sorts them: of equal ones the newest
+ * first. */
 static size_t take_round(struct slice *slice)
 {
 	wide last = choose_last(slice);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 /*
- * Two passes, from the top down: the first deals the items out to buckets that fit into the processor's caches, the
- * second sorts each bucket there, to one item or two for each value of its digit. The few that still stand wrong
- * are told apart by comparison.
+ * Two passes, from the top down: the first deals the items out to buckets that fit into the processor's
+ * caches, the second sorts each bucket there, to one item or two for each value of its digit. The few that
+ * still stand wrong are told apart by comparison.
  */
 enum {
 	VALUES_MAX = 1 << 12,
@@ -49,7 +49,8 @@ static int compare(const void *left, const void *right)
 	return (a->tag > b->tag) - (a->tag < b->tag);
 }
 
-/* Copies the items in the order of a digit, which is otherwise theirs; ends[] gets the end of each value's. */
+/* Copies the items in the order of a digit, which is otherwise theirs; ends[] gets the end of each value's.
+ * */
 static void deal(const struct state_sort_item *from, struct state_sort_item *to, size_t count,
                  struct digit digit, size_t *ends)
 {

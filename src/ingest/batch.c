@@ -221,8 +221,9 @@ static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
 }
 
 /*
- * Equal rows stand together, in the order of delivery: the first one is new unless it was seen. Those that were
- * seen are not looked at: by their digests they lie all over the batch, and most of a delivery that comes again is.
+ * Equal rows stand together, in the order of delivery: the first one is new unless it was seen. Those that
+ * were seen are not looked at: by their digests they lie all over the batch, and most of a delivery that
+ * comes again is.
  */
 static void judge_unseen(struct batch *batch, size_t count)
 {

@@ -22,8 +22,8 @@ TestSuite(state_filter, .init = setup, .fini = teardown);
 typedef enum state_result chooser(struct state_filter *, const struct state_probe *, const uint16_t *, size_t,
                                   struct state_probe_list *);
 
-/* Marks the digests that the filter of the only run lets pass, asking for every `step`-th: one stretch after the other,
- * or before it where some are left out. */
+/* Marks the digests that the filter of the only run lets pass, asking for every `step`-th: one stretch after
+ * the other, or before it where some are left out. */
 static size_t pass(chooser *choose, uint32_t dataset, const struct state_digest *sorted, size_t count,
                    size_t step, bool *passed)
 {

@@ -2,8 +2,8 @@
 #include "state_fixture.h"
 #include "state_sort.h"
 
-/* Sorts random digests whose words are cut by masks and shifted up to `base`, some of them repeated, and looks at the
- * outcome. */
+/* Sorts random digests whose words are cut by masks and shifted up to `base`, some of them repeated, and
+ * looks at the outcome. */
 static void check_from(uint64_t base, size_t count, uint64_t high_mask, uint64_t low_mask)
 {
 	uint64_t seed = count + 1;
