@@ -147,7 +147,7 @@ static bool parse_usual(struct moment *moment, struct slice field)
 	char separator = at[0];
 	size_t year_digits = (size_t)(end - at) - 5;
 	unsigned decade = digit_of(end[-2]), year = digit_of(end[-1]);
-	moment->day = (int)(has_tens ? 10 * tens + ones : tens);
+	moment->day = (int)(tens + (9 * tens + ones) * has_tens);
 	moment->month = find_month(at + 1);
 	moment->year = (int)(10 * decade + year);
 	if (tens > 9 || decade > 9 || year > 9 || moment->month == 0 || at[4] != separator ||
@@ -251,31 +251,30 @@ bool date_has_zone(struct slice field)
 	return cursor.at < cursor.end && memchr("Zz+-", *cursor.at, 4) != NULL;
 }
 
-static char *put_digits(char *at, int count, int value)
+/* 00 to 99. */
+static char *put_pair(char *at, int value)
 {
-	for (int i = count - 1; i >= 0; i--) {
-		at[i] = (char)('0' + value % 10);
-		value /= 10;
-	}
-	return at + count;
+	at[0] = (char)('0' + value / 10);
+	at[1] = (char)('0' + value % 10);
+	return at + 2;
 }
 
 static char *put_date(char *at, const struct moment *moment)
 {
-	at = put_digits(at, 4, moment->year);
+	at = put_pair(put_pair(at, moment->year / 100), moment->year % 100);
 	*at++ = '-';
-	at = put_digits(at, 2, moment->month);
+	at = put_pair(at, moment->month);
 	*at++ = '-';
-	return put_digits(at, 2, moment->day);
+	return put_pair(at, moment->day);
 }
 
 static char *put_time(char *at, const struct moment *moment)
 {
-	at = put_digits(at, 2, moment->hour);
+	at = put_pair(at, moment->hour);
 	*at++ = ':';
-	at = put_digits(at, 2, moment->minute);
+	at = put_pair(at, moment->minute);
 	*at++ = ':';
-	at = put_digits(at, 2, moment->second);
+	at = put_pair(at, moment->second);
 	if (moment->fraction.length == 0)
 		return at;
 	*at++ = '.';
