@@ -13,7 +13,7 @@
 /* A chunk in two sizes: large ones, and inside those that are not known small ones, so that one new row costs the
  * parsing of a small chunk only. */
 static const struct cut_size large_size = {.least = 48 * 1024, .mean = 64 * 1024, .most = 256 * 1024};
-static const struct cut_size small_size = {.least = 512, .mean = 2 * 1024, .most = 8 * 1024};
+static const struct cut_size small_size = {.least = 512, .mean = 1024, .most = 4 * 1024};
 
 static_assert((int)DELIMITED_HEAD_SIZE <= (int)CONTENT_HEAD_SIZE, "what is given back is still here");
 
