@@ -22,7 +22,11 @@ static char *sample(void)
 	for (size_t i = 0; i < SIZE; i++) {
 		int draw = rand_r(&seed) % 60;
 		bool is_plain = i > SIZE / 2 && i < SIZE / 2 + 1000000;
-		bytes[i] = draw == 0 && !is_plain ? '\n' : draw == 1 ? '"' : (char)('a' + draw % 26);
+		bytes[i] = (char)('a' + draw % 26);
+		if (draw == 0 && !is_plain)
+			bytes[i] = '\n';
+		else if (draw == 1)
+			bytes[i] = '"';
 	}
 	return bytes;
 }

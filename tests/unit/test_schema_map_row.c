@@ -66,8 +66,7 @@ static struct slice random_field(unsigned *seed)
 	                                     "Bengaluru",
 	                                     "Delhi, India",
 	                                     " blank ",
-	                                     "\xc3\xbc"
-	                                     "ber",
+	                                     "gr\xc3\xbcn",
 	                                     "12345678",
 	                                     "1234567",
 	                                     "Food",
