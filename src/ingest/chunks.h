@@ -8,9 +8,9 @@
 #include "state_chunk.h"
 
 /*
- * Chunk records on their way between the members that are read and the state. What is found is what is live or carried
- * by a batch whose COMMIT was confirmed (C6 in DESIGN); what is added waits here for the transaction that makes its
- * rows live (C2). All of it belongs to one dataset, the engine's current one.
+ * Chunk records on their way between the members that are read and the state. What is found is live, or carried by the
+ * batch on its way to the table, with which whoever used it falls (C6 and P4 in DESIGN); what is added waits here for the
+ * transaction that makes its rows live (C2). All of it belongs to one dataset, the engine's current one.
  */
 struct chunks {
 	/* of the dataset as a transaction sees it; opened by chunks_find() */
