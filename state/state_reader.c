@@ -282,8 +282,7 @@ enum state_result state_reader_find(struct state_reader *reader, const struct st
 	for (size_t from = 0, to; from < count && result == STATE_OK; from = to) {
 		size_t begun = 0;
 		to = count - from < GROUP ? count : from + GROUP;
-		/* three rounds over all of them instead of three steps for each, so that cache misses overlap
-		 * */
+		/* Three rounds over all of them, not three steps for each, so that cache misses overlap. */
 		for (size_t i = from; i < to && result == STATE_OK; i++) {
 			lookups[begun].index = places[i];
 			begun += begin_lookup(reader, probe, &lookups[begun], &result);

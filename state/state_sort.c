@@ -49,8 +49,7 @@ static int compare(const void *left, const void *right)
 	return (a->tag > b->tag) - (a->tag < b->tag);
 }
 
-/* Copies the items in the order of a digit, which is otherwise theirs; ends[] gets the end of each value's.
- * */
+/* Copies the items in the order of a digit, and as they were within one; ends[] gets where each value ends. */
 static void deal(const struct state_sort_item *from, struct state_sort_item *to, size_t count,
                  struct digit digit, size_t *ends)
 {

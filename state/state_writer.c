@@ -2,7 +2,6 @@
 #include "state_writer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "state_reader.h"
 

@@ -237,8 +237,8 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    [CONFIG_ON_DONE_DELETE] = INGEST_DELETE,
 	};
 	const struct config *config = app->config;
-	/* Half of the memory is for the batch on its way and the one that is filled, a quarter for what is known of
-	 * their rows and one for the rows; the other half holds a record in the making and what libraries need. */
+	/* Half of the memory is for two batches, one on its way and one that is filled: a quarter for their rows, a
+	 * quarter for what is known of these. The other half holds a record in the making and what libraries need. */
 	uint64_t share = config->memory / 4;
 	return (struct ingest_options){
 	    .state = app->state,

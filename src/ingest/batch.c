@@ -2,7 +2,6 @@
 #include "ingest/batch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "ingest/batch_keys.h"
 #include "schema/row_digests.h"

@@ -2,7 +2,6 @@
 #include "ingest/commit.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 

@@ -30,16 +30,15 @@ struct delivery {
 	struct state_delivery record;
 	struct id id;
 	struct file_identity identity;
-	char *file;                        /* the path as it was given, for people */
-	char dataset[SCHEMA_NAME_MAX + 1]; /* that takes every member; "": by their titles */
+	char *file;                              /* the path as it was given, for people */
+	char dataset[SCHEMA_NAME_MAX + 1];       /* that takes every member; "": by their titles */
 	const struct state_watermark *watermark; /* ingest_file.watermark */
 	uint64_t ticket;
-	bool is_recorded; /* the state has the record */
-	bool
-	    is_superseded; /* begun for another dataset or watermark than the configuration says now, or before a rebuild */
-	bool is_read;      /* to its end, whatever that was */
-	bool is_ended;     /* and the state says so */
-	bool has_left;     /* it is where its outcome puts it */
+	bool is_recorded;                 /* the state has the record */
+	bool is_superseded;               /* begun for another dataset or watermark, or before a rebuild */
+	bool is_read;                     /* to its end, whatever that was */
+	bool is_ended;                    /* and the state says so */
+	bool has_left;                    /* it is where its outcome puts it */
 	struct rejects *rejects;          /* NULL before the first member and in a dry run */
 	struct delivery_member **members; /* in the order of index; they do not move */
 	size_t member_count;

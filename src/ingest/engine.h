@@ -17,7 +17,7 @@
 /*
  * What the parts of ingest/ share.
  *
- * E1  All rows in `batch`, all `chunks`, and all dirty members, belong to `current`.
+ * E1  All rows in `batch` and `parcel`, all `chunks`, and all dirty members, belong to `current`.
  * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the
  *     rows that were put into batches, rejected, or counted.
  * E3  Nothing in here is needed after a failure: it is dropped, and state and sink are asked again.
@@ -38,7 +38,7 @@ struct ingest {
 	const struct state_counts *open_member; /* the member that is being read, by its counts; NULL: none */
 	struct id given_batch_id; /* of the next batch, where it is one that is restored; none: a new one */
 	struct origins origins;   /* of rows of the batch that may become rejects when they are judged */
-	struct refused refused; /* survives the drop of everything else (E3) */
+	struct refused refused;   /* survives the drop of everything else (E3) */
 	bool is_connected;
 	int64_t progress_due_ns;
 };

@@ -419,8 +419,7 @@ static void take_out(struct ingest *ingest, struct delivery *delivery)
 	ingest->delivery_count--;
 }
 
-/* Begun before a restart, under a configuration that gave it to another dataset or had another watermark, or
- * before a rebuild: what was read of it is settled, and says nothing about the dataset now, which reads it as a delivery of its own. */
+/* What was read of it under other rules is settled; the dataset reads it anew, as a delivery of its own. */
 static enum result abandon(struct ingest *ingest, struct delivery *delivery, struct error *error)
 {
 	enum result result = commit_batch(ingest, error);

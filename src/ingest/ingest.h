@@ -14,8 +14,9 @@
 
 /*
  * The engine: files in, rows in the table, in the order of durability of DESIGN ("One batch"). One engine,
- * one state, one sink, and one thread that calls it. While it reads a member, a thread of its own may store the
- * batch before; when a call returns there is none, and all callbacks are the caller's own thread's.
+ * one state, one sink, and one thread that calls it. While it reads a member, threads of its own may digest the
+ * bytes that come next and store the batch before; when a call returns there are none, and all callbacks are
+ * the caller's own thread's.
  *
  * A batch may span several small deliveries, so a file that was read is not yet done: ingest_flush() makes
  * everything read so far durable. The outcome of each file is reported when it is.
@@ -113,12 +114,12 @@ void ingest_close(struct ingest *ingest);
 
 struct ingest_file {
 	const char *path;
-	int fd;                /* open for reading; stays the caller's */
-	const char *dataset;   /* NULL: by the member's name. Must be one of ours, or create_unmatched */
+	int fd;              /* open for reading; stays the caller's */
+	const char *dataset; /* NULL: by the member's name. Must be one of ours, or create_unmatched */
 	/* That counts for it, until it has ended; NULL, or of another column: what is stored now. */
 	const struct state_watermark *watermark;
-	uint64_t ticket;       /* comes back in the reports */
-	bool in_drop;          /* it leaves the drop directory when it is done or rejected */
+	uint64_t ticket; /* comes back in the reports */
+	bool in_drop;    /* it leaves the drop directory when it is done or rejected */
 };
 
 /*

@@ -31,10 +31,10 @@ struct parcel {
 
 	/* What became of it. */
 	struct state_dataset record; /* of the dataset, as the last transaction left it */
-	bool is_recorded; /* the state has marks, deliveries and chunks, as pending or for good, and
-	                                what was pending before is promoted */
+	bool is_recorded; /* the state has marks, deliveries and chunks, as pending or for good, and what was
+	                     pending before is promoted */
 	bool is_stored;   /* the table has confirmed it */
-	double seconds;   /* that took, from step 0 on */
+	double seconds;   /* from the rows for the object store, or the intent, to the answer to COMMIT */
 };
 
 /* What becomes of each row? No other batch may be stored meanwhile (I3). */

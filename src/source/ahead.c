@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/ahead.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,9 +16,9 @@ struct span {
 	size_t cut;          /* of them in chunks */
 	struct ahead_chunk chunks[AHEAD_CHUNKS_MAX];
 	size_t count;
-	atomic_size_t begun; /* chunks that somebody digests, or has digested */
+	atomic_size_t begun; /* chunks that somebody digests, or has digested: both threads take from here */
 	bool is_end;         /* there is none behind it */
-	enum result result;  /* of reading, and then of digesting: the thread's while it is `work` */
+	enum result result; /* of reading, then of digesting; while it is `work` only the thread touches it */
 	struct error error;
 };
 

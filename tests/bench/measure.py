@@ -100,4 +100,5 @@ def machine():
     model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), os.uname().machine)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
-    return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {os.uname().release}; load {load:.1f} at the start"
+    kernel = os.uname().release.split("-")[0]
+    return f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {kernel}; load {load:.1f} at the start"

@@ -21,8 +21,8 @@
  *   retire                 outcome_retire(), retire_move()
  *
  * One LMDB transaction is one atomic step, and so is one transaction of the sink, but for its COMMIT, which may
- * fail, succeed without an answer, or be left on the server, which ends it later. Reading ahead of a batch that is
- * being stored is not done by the code now; here it may, because the order allows for it (I3).
+ * fail, succeed without an answer, or be left on the server, which ends it later. While a batch is being stored the
+ * engine reads on (P1 to P5 in DESIGN); so does this, by as much as a batch can hold.
  *
  * Bounds: KILLS, FAULTS (of the sink); EPOCHS, because two programs may outbid each other for ever. World: FALLBACK
  * the table is put back to a copy; STATE_DELETED, STATE_OLD the state is lost or put back to a copy; COPIED a second
