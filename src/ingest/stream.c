@@ -327,14 +327,22 @@ static enum result begin_large(struct stream *stream, bool is_at_boundary, struc
 	return cut_pieces(stream, stream->rest, error);
 }
 
+static bool is_at_end(const struct stream *stream)
+{
+	return stream->span.is_last && stream->next_large == stream->span.count &&
+	       stream->next_piece == stream->piece_count;
+}
+
 static void begin_piece(struct stream *stream, bool is_at_boundary)
 {
 	const struct piece *piece = &stream->pieces[stream->next_piece++];
-	if (is_at_boundary && piece->is_known) {
+	/* As in begin_large(): a known piece may be the end of a file that was cut off, and here its last record goes on. */
+	bool is_chunk = is_at_boundary && (stream->rest.data[piece->length - 1] == '\n' || is_at_end(stream));
+	if (is_chunk && piece->is_known) {
 		pass(stream, piece->length, &piece->known);
 		return;
 	}
-	if (is_at_boundary && stream->piece_count > 1)
+	if (is_chunk && stream->piece_count > 1)
 		stream->small = open_chunk(stream, piece->digest);
 	stream->left = piece->length;
 }
@@ -354,12 +362,6 @@ static enum result advance(struct stream *stream, struct error *error)
 	if (stream->next_large == stream->span.count)
 		result = read_span(stream, error);
 	return result == RESULT_OK ? begin_large(stream, is_at_boundary, error) : result;
-}
-
-static bool is_at_end(const struct stream *stream)
-{
-	return stream->span.is_last && stream->next_large == stream->span.count &&
-	       stream->next_piece == stream->piece_count;
 }
 
 static enum result read_chunks(struct stream *stream, void *bytes, size_t size, size_t *count,

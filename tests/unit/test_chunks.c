@@ -477,6 +477,24 @@ Test(chunks, a_record_without_a_line_end_is_no_beginning_of_a_longer_one)
 	close_filled();
 }
 
+/* The same where a small chunk ends, wherever in the file that is. */
+Test(chunks, a_record_without_a_line_end_is_no_beginning_of_a_longer_one_in_a_small_chunk)
+{
+	enum { SHORT = 4096, FILES = 8, ROWS = 4000 };
+	sink = fake_sink_open((struct fake_sink_odds){0}, 1);
+	open_engine();
+	for (int i = 0; i < FILES; i++) {
+		remove_lines(0, line_count);
+		for (int row = 0; row < ROWS; row++)
+			insert_plain(line_count);
+		insert(line_count, "a,b,%0*d", SHORT - 4, i);
+		deliver_version(2 * i, usual_header, false);
+		insert(line_count, "y\nr,s,t%d\n", i);
+		deliver_version(2 * i + 1, usual_header, false);
+	}
+	close_filled();
+}
+
 static void insert_wide(size_t at)
 {
 	insert(at, "w%u,%0*u,x\n", next_id, 500, next_id);
