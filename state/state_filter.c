@@ -142,6 +142,9 @@ add(struct state_filter_builder *builder, struct state_txn *txn, const uint8_t *
 		memcpy(&digest, entries + i * size, sizeof(digest));
 		uint64_t block = block_of(digest, builder->blocks);
 		if (block - builder->piece * STATE_FILTER_PIECE_BLOCKS >= STATE_FILTER_PIECE_BLOCKS) {
+			/* Entries of a damaged run need not rise. */
+			if (block / STATE_FILTER_PIECE_BLOCKS < builder->piece)
+				return state_txn_fail_corrupt(txn, STATE_TABLE_DATA);
 			enum state_result result =
 			    state_filter_finish(builder, txn, block / STATE_FILTER_PIECE_BLOCKS);
 			if (result != STATE_OK)

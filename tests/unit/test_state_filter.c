@@ -98,6 +98,19 @@ Test(state_filter, with_and_without_vector_instructions_a_filter_gets_the_same_b
 	free(digests);
 }
 
+/* As a damaged run may give them, beside the merge that goes on in a later piece. */
+Test(state_filter, entries_of_an_earlier_piece_are_corruption)
+{
+	uint64_t blocks = state_filter_blocks(COUNT);
+	struct state_filter_builder builder;
+	struct state_digest first = {0};
+	struct state_txn *txn = state_txn_begin_write(f.state);
+	cr_assert_eq(state_filter_begin(&builder, txn, 1, blocks, 1), STATE_OK);
+	cr_assert_eq(state_filter_add(&builder, txn, (uint8_t *)&first, sizeof first, 1), STATE_CORRUPT);
+	state_filter_discard(&builder);
+	state_txn_abort(txn);
+}
+
 Test(state_filter, a_digest_passes_whatever_is_asked_for_beside_it)
 {
 	static bool all[ABSENT];
