@@ -79,19 +79,17 @@ static void *work(void *context)
 	return NULL;
 }
 
-/* A single span is not worth a thread: finish() digests it. */
-static enum result submit(struct ahead *ahead, struct span *span, struct error *error)
+/* A single span is not worth a thread, and there may be none to be had: then finish() digests all of it. */
+static void submit(struct ahead *ahead, struct span *span)
 {
-	if (!ahead->has_thread && span->is_end)
-		return RESULT_OK;
-	if (!ahead->has_thread && pthread_create(&ahead->thread, NULL, work, ahead) != 0)
-		return error_set(error, RESULT_NO_MEMORY, "cannot start a thread for digests");
-	ahead->has_thread = true;
+	if (!ahead->has_thread && !span->is_end)
+		ahead->has_thread = pthread_create(&ahead->thread, NULL, work, ahead) == 0;
+	if (!ahead->has_thread)
+		return;
 	pthread_mutex_lock(&ahead->mutex);
 	ahead->work = span;
 	pthread_cond_signal(&ahead->changed);
 	pthread_mutex_unlock(&ahead->mutex);
-	return RESULT_OK;
 }
 
 /* Takes part in what the thread has not come to, and waits for the rest. */
@@ -175,14 +173,12 @@ enum result ahead_open(struct ahead **out, const struct ahead_options *options, 
 		if (buffer_reserve(&ahead->spans[i].bytes, SPAN_SIZE) != RESULT_OK)
 			result = no_memory(error);
 	}
-	if (result == RESULT_OK) {
-		make_span(ahead, ahead->next, options->first);
-		result = submit(ahead, ahead->next, error);
-	}
 	if (result != RESULT_OK) {
 		ahead_close(ahead);
 		return result;
 	}
+	make_span(ahead, ahead->next, options->first);
+	submit(ahead, ahead->next);
 	*out = ahead;
 	return RESULT_OK;
 }
@@ -196,10 +192,10 @@ enum result ahead_next(struct ahead *ahead, struct ahead_span *out, struct error
 	if (behind != NULL)
 		make_span(ahead, behind, uncut(span));
 	enum result result = finish(ahead, span, error);
-	if (result == RESULT_OK && behind != NULL)
-		result = submit(ahead, behind, error);
 	if (result != RESULT_OK)
 		return result;
+	if (behind != NULL)
+		submit(ahead, behind);
 	ahead->next = behind;
 	*out = (struct ahead_span){span->chunks, span->count, behind == NULL};
 	return span->count > 0 ? RESULT_OK : RESULT_END;

@@ -2,6 +2,10 @@
 #include "source/ahead.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +33,18 @@ static char *sample(void)
 			bytes[i] = '"';
 	}
 	return bytes;
+}
+
+static atomic_bool has_no_threads;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context)
+{
+	typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	if (atomic_load(&has_no_threads))
+		return EAGAIN;
+	create_fn *create;
+	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return create(thread, attributes, work, context);
 }
 
 struct input {
@@ -125,6 +141,14 @@ Test(ahead, chunks_are_those_of_the_whole_however_it_is_read)
 			check_input(bytes, length, length < 777777 ? length : 777777, steps[j]);
 		}
 	}
+	free(bytes);
+}
+
+Test(ahead, goes_on_where_no_thread_is_to_be_had)
+{
+	char *bytes = sample();
+	atomic_store(&has_no_threads, true);
+	check_input(bytes, SIZE, 0, SIZE);
 	free(bytes);
 }
 
