@@ -2,13 +2,10 @@
 #include "source/ahead.h"
 
 #include <criterion/criterion.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "no_threads.h"
 #include "source/content.h"
 
 enum { SIZE = 9 * 1024 * 1024 + 12345 };
@@ -33,18 +30,6 @@ static char *sample(void)
 			bytes[i] = '"';
 	}
 	return bytes;
-}
-
-static atomic_bool has_no_threads;
-
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context)
-{
-	typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-	if (atomic_load(&has_no_threads))
-		return EAGAIN;
-	create_fn *create;
-	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
-	return create(thread, attributes, work, context);
 }
 
 struct input {

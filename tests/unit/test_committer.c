@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The hand-over of batches: what the engine may do while one is stored, and what it hears of it. */
 #include <criterion/criterion.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,6 +13,7 @@
 
 #include "fake_sink.h"
 #include "ingest/commit.h"
+#include "no_threads.h"
 #include "schema/row.h"
 #include "scratch.h"
 #include "state_txn.h"
@@ -41,18 +40,6 @@ static atomic_bool is_storing;
 static pthread_t stored_by;
 static unsigned reports_of_stored;
 static uint64_t last_new;
-
-static atomic_bool has_no_threads;
-
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context)
-{
-	typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-	if (atomic_load(&has_no_threads))
-		return EAGAIN;
-	create_fn *create;
-	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
-	return create(thread, attributes, work, context);
-}
 
 static enum result held_store(struct sink *self, const struct sink_batch *batch, struct error *error)
 {
