@@ -9,7 +9,7 @@
 #include "base/id.h"
 
 /*
- * The digest of a member's plain bytes, taken while they are read: GMAC (OpenSSL) under a key derived from
+ * The digest of a member's plain bytes, taken while they are read: GMAC (source/gmac.h) under a key derived from
  * the state's secret, then SipHash once so that the stored value tells nothing about the key. It recognises a
  * member that was delivered before, whatever it is called or packed in. Never printed.
  */
