@@ -113,6 +113,29 @@ static enum state_result fail_environment(struct state *state, int code, struct 
 	                       state->directory, mdb_strerror(code));
 }
 
+/* Makes the environment aside: where the disk is full LMDB leaves a beginning of it, which it never opens again. */
+static enum state_result make_environment(struct state *state, int directory, struct state_error *error)
+{
+	static const char name[] = "data.mdb.new";
+	if (faccessat(directory, "data.mdb", F_OK, 0) == 0)
+		return STATE_OK;
+	char *path = NULL;
+	MDB_env *env = NULL;
+	int code = unlinkat(directory, name, 0) == 0 || errno == ENOENT ? mdb_env_create(&env) : errno;
+	if (code == 0 && asprintf(&path, "%s/%s", state->directory, name) < 0)
+		code = ENOMEM;
+	if (code == 0)
+		code = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+	if (code == 0)
+		code = mdb_env_sync(env, 1);
+	if (env != NULL)
+		mdb_env_close(env);
+	if (code == 0 && renameat(directory, name, directory, "data.mdb") != 0)
+		code = errno;
+	free(path);
+	return code == 0 ? STATE_OK : fail_environment(state, code, error);
+}
+
 static enum state_result open_environment(struct state *state, uint64_t max_size, struct state_error *error)
 {
 	uint64_t size = max_size == 0 ? default_max_size : max_size;
@@ -298,6 +321,8 @@ static enum state_result open_state(struct state *state, const struct state_opti
 	enum state_result result = check_directory(directory, options, error);
 	if (result == STATE_OK)
 		result = take_lock(state, directory, error);
+	if (result == STATE_OK)
+		result = make_environment(state, directory, error);
 	if (result == STATE_OK)
 		result = open_environment(state, options->max_size, error);
 	if (result == STATE_OK)

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -43,6 +44,13 @@ static mode_t mode_of(const char *name)
 	snprintf(path, sizeof(path), "%s/%s", f.directory, name);
 	cr_assert_eq(stat(path, &status), 0, "%s", path);
 	return status.st_mode & 0777;
+}
+
+static bool has_file(const char *name)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/%s", f.directory, name);
+	return access(path, F_OK) == 0;
 }
 
 static void write_file(const char *name, const char *text)
@@ -206,6 +214,24 @@ Test(state, a_creation_that_was_cut_off_is_done_again)
 	cr_assert_eq(try_open(&options, NULL), STATE_NOT_FOUND);
 	fixture_start(&f);
 	cr_assert_eq(fixture_dataset(&f, "a"), 1);
+}
+
+Test(state, a_creation_that_found_no_room_is_done_again)
+{
+	struct state_error error;
+	struct rlimit all;
+	remove_files();
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &all), 0);
+	struct rlimit one_page = {.rlim_cur = 4096, .rlim_max = all.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &one_page), 0);
+	enum state_result result = try_start(&error);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+	cr_assert_neq(result, STATE_OK);
+	cr_assert(has_file("data.mdb.new"), "it was not stopped in the middle: %s", error.text);
+	cr_assert_not(has_file("data.mdb"));
+	fixture_start(&f);
+	cr_assert_not(has_file("data.mdb.new"));
 }
 
 Test(state, damaged_meta_is_corrupt)
