@@ -166,7 +166,8 @@ static enum result store_schema(struct upload *upload, const struct state_outbox
 	return result;
 }
 
-/* The rows as they will be stored, made of the rows as they were committed unless that was done before. */
+/* The rows as they will be stored. They stay beside it until it is settled: a name that a power cut takes away again
+ * is then given once more. */
 static enum result encode_segment(struct upload *upload, const struct state_outbox *entry,
                                   const struct frozen *frozen, const char *path, struct error *error)
 {
@@ -183,9 +184,8 @@ static enum result encode_segment(struct upload *upload, const struct state_outb
 	schema_free(schema);
 	if (result == RESULT_OK && rename(part, path) != 0)
 		result = error_set_errno(error, RESULT_IO, "'%s': cannot rename", part);
-	if (result == RESULT_OK)
-		result = file_sync_directory(spool, error);
-	unlink(result == RESULT_OK ? rows : part);
+	if (result != RESULT_OK)
+		unlink(part);
 	return result;
 }
 
