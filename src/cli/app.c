@@ -158,12 +158,17 @@ enum result app_open_stores(struct app *app, struct error *error)
 	return result;
 }
 
-void app_close_stores(struct app *app)
+void app_close_sink(struct app *app)
 {
 	if (app->sink != NULL)
 		app->sink->interface->close(app->sink);
-	state_close(app->state);
 	app->sink = NULL;
+}
+
+void app_close_stores(struct app *app)
+{
+	app_close_sink(app);
+	state_close(app->state);
 	app->state = NULL;
 }
 

@@ -28,6 +28,9 @@ enum result app_open(struct app *app, const struct config *config, struct error 
 enum result app_open_stores(struct app *app, struct error *error) WARN_UNUSED;
 void app_close_stores(struct app *app);
 
+/* The sink alone, where nothing goes to the table any more. */
+void app_close_sink(struct app *app);
+
 /* Where it is remembered what was fetched; newly allocated, NULL without memory. */
 char *app_logbooks(const struct config *config);
 

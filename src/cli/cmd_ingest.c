@@ -123,6 +123,7 @@ static enum result ingest_locally(struct session *session, const struct config *
 	}
 	progress_clear(&session->progress);
 	ingest_close(ingest);
+	app_close_sink(&app);
 	uploader_finish(uploader);
 	app_close(&app);
 	return result;

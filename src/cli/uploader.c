@@ -13,7 +13,7 @@
 
 static const int64_t SECOND_NS = 1000000000;
 static const int64_t IDLE_NS = 2 * SECOND_NS;
-static const int64_t IDLE_OF_COMMAND_NS = SECOND_NS / 20; /* nobody pokes, and nobody waits for long */
+static const int64_t IDLE_OF_COMMAND_NS = SECOND_NS / 200; /* nobody pokes, and its end waits for what is owed */
 static const int64_t BACKOFF_FIRST_NS = SECOND_NS;
 static const int64_t BACKOFF_LAST_NS = 60 * SECOND_NS;
 

@@ -333,11 +333,28 @@ static void remove_files(struct upload *upload, const struct state_outbox *entry
 	}
 }
 
+/* Makes what was put durable. Without that all of it is tried again, schemas too. */
+static enum result flush(struct upload *upload, struct error *error)
+{
+	struct store *store = upload->options.store;
+	if (store->interface->flush == NULL)
+		return RESULT_OK;
+	enum result result = store->interface->flush(store, error);
+	if (result != RESULT_OK) {
+		upload->schema_dataset = 0;
+		upload->done_count = 0;
+	}
+	return result;
+}
+
 /* What the store has confirmed is owed no more. Files go after the transaction: swept when that is cut off. */
 static enum result settle(struct upload *upload, struct error *error)
 {
 	if (upload->done_count == 0)
 		return RESULT_OK;
+	enum result flushed = flush(upload, error);
+	if (flushed != RESULT_OK)
+		return flushed;
 	const struct upload_state *access = &upload->options.state;
 	struct state *state = access->lock(access->context);
 	struct state_error failure = {.result = STATE_IO, .text = "the state is not open now"};

@@ -17,12 +17,19 @@
 /* Names that end so are objects in the making; no object is named so. */
 static const char PART_SUFFIX[] = ".part~";
 
-enum { COPY_SIZE = 1 << 18 };
+enum { COPY_SIZE = 1 << 18, PLACES_MAX = 64 };
+
+/* A directory whose own name is durable, or will be with the next flush. */
+struct place {
+	char *path;
+	bool is_changed; /* since it was synced */
+};
 
 struct local {
 	struct store store;
 	char *directory;
-	char *ready; /* the last directory that was made sure of */
+	struct place *places; /* above the objects that were put */
+	size_t place_count;
 };
 
 static enum result no_memory(struct error *error)
@@ -35,30 +42,78 @@ static char *path_of(const struct local *local, const char *name)
 	return file_join(local->directory, name);
 }
 
-/* Makes the directories that lead to the path, and each durable in the one above it: what an earlier run made
- * it may not have lived to sync. */
+static void forget_places(struct local *local)
+{
+	for (size_t i = 0; i < local->place_count; i++)
+		free(local->places[i].path);
+	free(local->places);
+	local->places = NULL;
+	local->place_count = 0;
+}
+
+static struct place *find_place(struct local *local, const char *path)
+{
+	for (size_t i = 0; i < local->place_count; i++) {
+		if (strcmp(local->places[i].path, path) == 0)
+			return &local->places[i];
+	}
+	return NULL;
+}
+
+static enum result add_place(struct local *local, const char *path, struct error *error)
+{
+	struct place *grown = realloc(local->places, (local->place_count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return no_memory(error);
+	local->places = grown;
+	char *copied = strdup(path);
+	if (copied == NULL)
+		return no_memory(error);
+	local->places[local->place_count++] = (struct place){copied, true};
+	return RESULT_OK;
+}
+
+/*
+ * Makes the directories that lead to the path, and notes which of them the next flush has to sync: each in the one
+ * above it too, since what an earlier run made it may not have lived to sync.
+ */
 static enum result make_parents(struct local *local, const char *path, struct error *error)
 {
-	char *parent = strndup(path, (size_t)(strrchr(path, '/') - path));
 	CLEANUP_FREE char *above = strdup(path);
-	if (parent == NULL || above == NULL) {
-		free(parent);
+	if (above == NULL)
 		return no_memory(error);
-	}
-	if (local->ready != NULL && strcmp(local->ready, parent) == 0) {
-		free(parent);
-		return RESULT_OK;
-	}
-	enum result result = file_make_directory(parent, 0755, error);
-	strcpy(above, parent);
+	*strrchr(above, '/') = '\0';
+	struct place *known = find_place(local, above);
+	size_t count_before = local->place_count;
+	enum result result = known != NULL ? RESULT_OK : file_make_directory(above, 0755, error);
 	size_t top = strlen(local->directory);
-	while (result == RESULT_OK && strlen(above) >= top && strrchr(above + 1, '/') != NULL) {
+	while (result == RESULT_OK && known == NULL) {
+		bool is_top = strlen(above) < top || strrchr(above + 1, '/') == NULL;
+		result = add_place(local, above, error);
+		if (is_top)
+			break;
 		*strrchr(above, '/') = '\0';
-		result = file_sync_directory(above, error);
+		known = find_place(local, above);
 	}
-	free(local->ready);
-	local->ready = result == RESULT_OK ? STEAL(parent) : NULL;
-	free(parent);
+	while (result != RESULT_OK && local->place_count > count_before)
+		free(local->places[--local->place_count].path);
+	if (result == RESULT_OK && known != NULL)
+		known->is_changed = true;
+	return result;
+}
+
+/* What cannot be synced may be anything: the objects are put again. */
+static enum result flush(struct store *store, struct error *error)
+{
+	struct local *local = (struct local *)store;
+	enum result result = RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && i < local->place_count; i++) {
+		if (local->places[i].is_changed)
+			result = file_sync_directory(local->places[i].path, error);
+		local->places[i].is_changed = false;
+	}
+	if (result != RESULT_OK || local->place_count > PLACES_MAX)
+		forget_places(local);
 	return result;
 }
 
@@ -69,8 +124,7 @@ static enum result copy(int from, uint64_t size, int to, const char *path, struc
 		return no_memory(error);
 	for (uint64_t done = 0; done < size;) {
 		uint64_t left = size - done;
-		ssize_t count =
-		    pread(from, piece, left < COPY_SIZE ? (size_t)left : COPY_SIZE, (off_t)done);
+		ssize_t count = pread(from, piece, left < COPY_SIZE ? (size_t)left : COPY_SIZE, (off_t)done);
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count < 0)
@@ -128,10 +182,7 @@ static enum result put(struct store *store, const struct store_put *put, struct 
 		result = error_set_errno(error, RESULT_IO, "'%s': cannot rename", part);
 	/* Two names of one file: rename() then leaves both. */
 	unlink(part);
-	if (result != RESULT_OK)
-		return result;
-	*strrchr(path, '/') = '\0';
-	return file_sync_directory(path, error);
+	return result;
 }
 
 /* Opens an object; RESULT_END: there is none. */
@@ -283,14 +334,15 @@ static void close_store(struct store *store)
 	struct local *local = (struct local *)store;
 	if (local == NULL)
 		return;
+	forget_places(local);
 	free(local->directory);
-	free(local->ready);
 	free(local);
 }
 
 static const struct store_interface interface = {
     .kind = "local",
     .put = put,
+    .flush = flush,
     .head = head,
     .get = get,
     .list = list,

@@ -6,7 +6,7 @@
 
 /*
  * A directory as an object store: an object's name is a path below it. An object appears whole, by a rename
- * or a link, and is durable, with the directories that lead to it, when put() returns. A file that nobody
+ * or a link, and is durable, with the directories that lead to it, when flush() returns. A file that nobody
  * else writes to is linked rather than copied, where it lies on the same file system.
  */
 

@@ -17,7 +17,7 @@ enum result module_open_v2(struct store **out, const struct s3_options *options,
                            struct error *error) WARN_UNUSED;
 
 /* What the module exports, as "store_module". */
-enum { MODULE_VERSION = 1 };
+enum { MODULE_VERSION = 2 };
 #define MODULE_SYMBOL "store_module"
 #define MODULE_FILE "rowsieve-store-libs3.so"
 

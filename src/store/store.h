@@ -52,12 +52,16 @@ struct store_interface {
 	const char *kind; /* "local", "s3", "s3 (v2)" */
 
 	/*
-	 * Stores the object, over one of that name. RESULT_OK only when it is durable there and the store has
-	 * confirmed its length and checksum; otherwise there may be the old object, the new one or none, and
-	 * the same put() again brings it about, going on from the parts of a large object that are there
-	 * already.
+	 * Stores the object, over one of that name. RESULT_OK only when the store has confirmed its length and
+	 * checksum, and it is durable there as soon as flush() has returned; otherwise there may be the old object,
+	 * the new one or none, and the same put() again brings it about, going on from the parts of a large object
+	 * that are there already.
 	 */
 	enum result (*put)(struct store *store, const struct store_put *put, struct error *error);
+
+	/* Makes durable what was put: many objects at the price of one. After a failure all that was put since the
+	 * last success is put again. NULL where put() does it itself. */
+	enum result (*flush)(struct store *store, struct error *error);
 
 	enum result (*head)(struct store *store, const char *name, struct store_object *object,
 	                    struct error *error);
