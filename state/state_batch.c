@@ -243,16 +243,39 @@ enum state_result state_batch_put(struct state_txn *txn, const struct state_batc
 	return state_txn_put_record(txn, STATE_TABLE_PENDING, &key, &encoder);
 }
 
+static enum state_result decode_pending(struct state_txn *txn, MDB_val value, struct state_pending *out)
+{
+	struct state_decoder decoder = state_codec_decode(value.mv_data, value.mv_size);
+	*out = decode_record(&decoder).pending;
+	return decoder.damaged ? state_txn_fail_corrupt(txn, STATE_TABLE_PENDING) : STATE_OK;
+}
+
 enum state_result state_batch_pending(struct state_txn *txn, uint32_t dataset, struct state_pending *out)
 {
 	struct state_key key = pending_key(dataset);
 	MDB_val value;
 	enum state_result result = state_txn_get(txn, STATE_TABLE_PENDING, &key, &value);
-	if (result != STATE_OK)
-		return result;
-	struct state_decoder decoder = state_codec_decode(value.mv_data, value.mv_size);
-	*out = decode_record(&decoder).pending;
-	return decoder.damaged ? state_txn_fail_corrupt(txn, STATE_TABLE_PENDING) : STATE_OK;
+	return result == STATE_OK ? decode_pending(txn, value, out) : result;
+}
+
+enum state_result state_batch_next_pending(struct state_txn *txn, uint32_t after, uint32_t *dataset,
+                                           struct state_pending *out)
+{
+	if (after == UINT32_MAX)
+		return STATE_NOT_FOUND;
+	struct state_key key = pending_key(after + 1);
+	struct state_cursor cursor;
+	enum state_result result = state_cursor_open(&cursor, txn, STATE_TABLE_PENDING);
+	if (result == STATE_OK)
+		result = state_cursor_seek(&cursor, &key);
+	if (result == STATE_OK && cursor.key.mv_size != sizeof(uint32_t))
+		result = state_txn_fail_corrupt(txn, STATE_TABLE_PENDING);
+	if (result == STATE_OK)
+		result = decode_pending(txn, cursor.value, out);
+	if (result == STATE_OK)
+		*dataset = state_codec_read_key_u32(cursor.key.mv_data);
+	state_cursor_close(&cursor);
+	return result;
 }
 
 /*

@@ -59,6 +59,10 @@ struct state_pending {
 
 enum state_result state_batch_pending(struct state_txn *txn, uint32_t dataset, struct state_pending *out);
 
+/* The same of the first dataset behind the id `after` (0: of all) that has one. */
+enum state_result state_batch_next_pending(struct state_txn *txn, uint32_t after, uint32_t *dataset,
+                                           struct state_pending *out);
+
 /* The COMMIT happened: its runs are live, seq and batch_id and rows of the dataset move on, the marks are
  * applied, the segment is owed to the store. */
 enum state_result state_batch_promote(struct state_txn *txn, uint32_t dataset);

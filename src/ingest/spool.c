@@ -186,12 +186,12 @@ enum result spool_owe(struct state_txn *txn, const struct spool_options *options
 	if (spool_wants_raw(options, delivery)) {
 		if (raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) != 0)
 			return error_set(error, RESULT_NO_MEMORY, "out of memory");
-		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
+		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE]) & entry.subject, 1);
 	}
 	entry.kind = STATE_OUTBOX_MANIFEST;
 	entry.bytes = 0;
 	entry.object[0] = '\0';
-	state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
+	state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE]) & entry.subject, 1);
 	return RESULT_OK;
 }
 
@@ -216,36 +216,20 @@ static bool add_id(struct ids *ids, const uint8_t id[STATE_ID_SIZE])
 	return true;
 }
 
-struct pending_walk {
-	struct state_txn *txn;
-	struct ids *ids;
-	bool is_complete;
-};
-
-static bool add_pending(void *context, const struct state_dataset *dataset)
-{
-	struct pending_walk *walk = context;
-	struct state_pending pending;
-	enum state_result found = state_batch_pending(walk->txn, dataset->id, &pending);
-	if (found == STATE_OK)
-		walk->is_complete = add_id(walk->ids, pending.batch_id);
-	return walk->is_complete && (found == STATE_OK || found == STATE_NOT_FOUND);
-}
-
 static enum result collect_owed(struct state *state, struct ids *ids, struct error *error)
 {
 	struct state_txn *txn = state_txn_begin_read(state);
 	struct state_outbox entry = {0};
-	struct pending_walk walk = {txn, ids, true};
-	enum state_result found = state_dataset_each(txn, add_pending, &walk);
-	while (found == STATE_OK && walk.is_complete) {
-		found = state_outbox_next(txn, entry.id, &entry);
-		if (found == STATE_OK)
-			walk.is_complete = add_id(ids, entry.subject);
-	}
+	struct state_pending pending;
+	uint32_t dataset = 0;
+	bool is_complete = true;
+	while (is_complete && state_batch_next_pending(txn, dataset, &dataset, &pending) == STATE_OK)
+		is_complete = add_id(ids, pending.batch_id);
+	while (is_complete && state_outbox_next(txn, entry.id, &entry) == STATE_OK)
+		is_complete = add_id(ids, entry.subject);
 	struct state_error failure;
 	enum result result = RESULT_OK;
-	if (!walk.is_complete)
+	if (!is_complete)
 		result = no_memory(error);
 	else if (state_txn_failure(txn, &failure) != STATE_OK)
 		result = dataset_state_error(error, &failure, "cannot read the outbox");
@@ -258,7 +242,7 @@ static int compare_ids(const void *left, const void *right)
 	return memcmp(left, right, sizeof(struct id));
 }
 
-/* Files of the spool that are named after an id; the making of others is under way elsewhere. */
+/* Files of the spool that are named after an id. */
 static bool parse_name(const char *name, struct id *id)
 {
 	char text[ID_TEXT_MAX];
@@ -268,7 +252,7 @@ static bool parse_name(const char *name, struct id *id)
 	text[ID_TEXT_MAX - 1] = '\0';
 	const char *suffix = name + ID_TEXT_MAX - 1;
 	return id_parse(id, text) && (strcmp(suffix, SPOOL_ROWS) == 0 || strcmp(suffix, SPOOL_OBJECT) == 0 ||
-	                              strcmp(suffix, SPOOL_RAW) == 0);
+	                              strcmp(suffix, SPOOL_PART) == 0 || strcmp(suffix, SPOOL_RAW) == 0);
 }
 
 static enum result sweep_directory(const char *directory, const struct ids *ids, struct error *error)

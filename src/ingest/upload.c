@@ -16,6 +16,7 @@
 #include "ingest/retire.h"
 #include "ingest/segment.h"
 #include "ingest/spool.h"
+#include "state_batch.h"
 #include "store/digest.h"
 
 /* Small objects are settled together: a transaction costs a sync. */
@@ -38,6 +39,7 @@ struct upload {
 	/* whose schema is known to be stored */
 	uint32_t schema_dataset;
 	uint32_t schema_version;
+	uint8_t ahead[STATE_ID_SIZE]; /* the last batch that was encoded before it was owed */
 };
 
 static enum result no_memory(struct error *error)
@@ -173,7 +175,7 @@ static enum result encode_segment(struct upload *upload, const struct state_outb
 {
 	const char *spool = upload->options.spool;
 	CLEANUP_FREE char *rows = spool_path(spool, entry->subject, SPOOL_ROWS);
-	CLEANUP_FREE char *part = spool_path(spool, entry->subject, SPOOL_OBJECT ".part");
+	CLEANUP_FREE char *part = spool_path(spool, entry->subject, SPOOL_PART);
 	if (rows == NULL || part == NULL)
 		return no_memory(error);
 	struct schema *schema;
@@ -228,10 +230,13 @@ static enum result open_raw(struct upload *upload, const struct state_outbox *en
 {
 	const struct state_file *known = &delivery->file;
 	struct retire_file file = {
-	    delivery->path, {known->device, known->inode, known->size, known->mtime_ns, known->ctime_ns}, {{0}}};
+	    delivery->path,
+	    {known->device, known->inode, known->size, known->mtime_ns, known->ctime_ns},
+	    {{0}}};
 	memcpy(file.delivery.bytes, entry->subject, sizeof file.delivery.bytes);
 	CLEANUP_FREE char *held = spool_path(upload->options.spool, entry->subject, SPOOL_RAW);
-	CLEANUP_FREE char *drop = strndup(delivery->path, (size_t)(file_base_name(delivery->path) - delivery->path));
+	CLEANUP_FREE char *drop =
+	    strndup(delivery->path, (size_t)(file_base_name(delivery->path) - delivery->path));
 	if (held == NULL || drop == NULL)
 		return no_memory(error);
 	*fd = open(held, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -280,7 +285,8 @@ static enum result upload_raw(struct upload *upload, const struct state_outbox *
 		result = check_raw(entry, &delivery, fd, error);
 	struct error ignored = {0};
 	if (result == RESULT_CHANGED)
-		(void)!upload->options.store->interface->abandon(upload->options.store, entry->object, &ignored);
+		(void)!upload->options.store->interface->abandon(upload->options.store, entry->object,
+		                                                 &ignored);
 	return result;
 }
 
@@ -380,6 +386,44 @@ static bool is_own_matter(enum result result)
 	       result == RESULT_IO;
 }
 
+/* A batch that is on its way to the table. False: there is none, or it was seen before. */
+static bool find_pending(struct upload *upload, struct state_outbox *entry)
+{
+	struct state_pending pending = {0};
+	struct state_txn *txn = begin_read(upload);
+	uint32_t dataset = 0;
+	bool is_new = false;
+	while (txn != NULL && !is_new &&
+	       state_batch_next_pending(txn, dataset, &dataset, &pending) == STATE_OK)
+		is_new = memcmp(pending.batch_id, upload->ahead, sizeof upload->ahead) != 0;
+	end_read(upload, txn);
+	entry->dataset = dataset;
+	entry->schema_version = pending.schema_version;
+	memcpy(entry->subject, pending.batch_id, sizeof entry->subject);
+	return is_new;
+}
+
+/*
+ * Where nothing is owed, the next to be is made ready: its rows lie in the spool since before it was pending. What
+ * fails here fails again, and is told, when it is owed; what is discarded is swept.
+ */
+static void encode_ahead(struct upload *upload)
+{
+	struct state_outbox entry;
+	struct error ignored;
+	if (!find_pending(upload, &entry))
+		return;
+	memcpy(upload->ahead, entry.subject, sizeof upload->ahead);
+	CLEANUP_FREE char *rows = spool_path(upload->options.spool, entry.subject, SPOOL_ROWS);
+	CLEANUP_FREE char *path = spool_path(upload->options.spool, entry.subject, SPOOL_OBJECT);
+	if (rows == NULL || path == NULL || access(rows, F_OK) != 0 || access(path, F_OK) == 0)
+		return;
+	struct frozen frozen = {0};
+	if (read_frozen(upload, &entry, &frozen, &ignored) == RESULT_OK)
+		(void)!encode_segment(upload, &entry, &frozen, path, &ignored);
+	buffer_free(&frozen.text);
+}
+
 static enum result end_round(struct upload *upload, struct error *error)
 {
 	upload->cursor = 0;
@@ -427,8 +471,10 @@ enum result upload_some(struct upload *upload, struct error *error)
 		*error = failure;
 		result = settled;
 	}
-	if (result == RESULT_END)
+	if (result == RESULT_END) {
+		encode_ahead(upload);
 		return end_round(upload, error);
+	}
 	if (result != RESULT_OK)
 		upload->cursor = 0;
 	return result;

@@ -424,3 +424,22 @@ Test(state_batch, what_could_be_put_can_be_promoted_however_full_the_map_is)
 	cr_assert_eq(state_batch_pending(txn, id, &pending), STATE_NOT_FOUND);
 	state_txn_abort(txn);
 }
+
+Test(state_batch, pending_batches_are_found_in_the_order_of_their_datasets)
+{
+	uint32_t ids[] = {dataset, fixture_dataset(&f, "second"), fixture_dataset(&f, "third")};
+	struct state_pending found;
+	uint32_t at = 0;
+	for (size_t i = 0; i < 3; i += 2)
+		fixture_put(&f, ids[i], digests, 10);
+	struct state_txn *txn = state_txn_begin_read(f.state);
+	for (size_t i = 0; i < 3; i += 2) {
+		struct state_pending expected;
+		cr_assert_eq(state_batch_next_pending(txn, at, &at, &found), STATE_OK);
+		cr_assert_eq(at, ids[i]);
+		cr_assert_eq(state_batch_pending(txn, at, &expected), STATE_OK);
+		cr_assert_eq(memcmp(found.batch_id, expected.batch_id, STATE_ID_SIZE), 0);
+	}
+	cr_assert_eq(state_batch_next_pending(txn, at, &at, &found), STATE_NOT_FOUND);
+	state_txn_abort(txn);
+}
