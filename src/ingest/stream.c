@@ -278,7 +278,7 @@ static enum result cut_pieces(struct stream *stream, struct slice large, struct 
 	stream->piece_count = 0;
 	while (large.length > 0) {
 		struct piece *piece = &stream->pieces[stream->piece_count++];
-		*piece = (struct piece){.length = cut_find(&stream->rule, &small_size, large)};
+		*piece = (struct piece){.length = cut_find(&stream->rule, &small_size, large, true)};
 		enum result result =
 		    piece_digest(piece, large.data, stream->input->ingest->content, stream->key, error);
 		if (result != RESULT_OK)

@@ -120,9 +120,9 @@ static void cut_chunks(const struct ahead *ahead, struct span *span)
 	const struct cut_size *size = &ahead->options.size;
 	for (; span->count < AHEAD_CHUNKS_MAX; span->count++) {
 		struct slice rest = uncut(span);
-		if (rest.length == 0 || (rest.length < size->most + CUT_AHEAD && !ahead->has_ended))
+		rest.length = cut_find(&ahead->options.rule, size, rest, ahead->has_ended);
+		if (rest.length == 0)
 			break;
-		rest.length = cut_find(&ahead->options.rule, size, rest);
 		span->chunks[span->count] = (struct ahead_chunk){.bytes = rest};
 		span->cut += rest.length;
 	}

@@ -4,7 +4,11 @@
 #include <endian.h>
 #include <string.h>
 
-enum { LANES = 16, ROUNDS_MAX = 255 };
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+enum { LANES = 16, ROUNDS_MAX = 255, BLOCK = 64 };
 
 typedef unsigned char bytes_vector __attribute__((vector_size(LANES)));
 
@@ -57,17 +61,19 @@ static uint64_t mix(const struct cut_rule *rule, const char *place)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Does the byte occur an odd number of times? Without carries four lanes go side by side. */
+/* Does the byte occur an odd number of times? Without carries all lanes of a block go side by side. */
 static bool is_count_odd(struct slice bytes, char byte)
 {
 	bytes_vector wanted = (bytes_vector){0} + (unsigned char)byte;
-	bytes_vector odd[4] = {{0}};
+	bytes_vector odd[BLOCK / LANES] = {{0}};
 	size_t at = 0;
-	for (; bytes.length - at >= sizeof odd; at += sizeof odd) {
-		bytes_vector lanes[4];
-		memcpy(lanes, bytes.data + at, sizeof lanes);
-		for (int i = 0; i < 4; i++)
-			odd[i] ^= (bytes_vector)(lanes[i] == wanted);
+	for (; bytes.length - at >= BLOCK; at += BLOCK) {
+#pragma GCC unroll 4
+		for (size_t i = 0; i < BLOCK / LANES; i++) {
+			bytes_vector lanes;
+			memcpy(&lanes, bytes.data + at + i * LANES, LANES);
+			odd[i] ^= (bytes_vector)(lanes == wanted);
+		}
 	}
 	bytes_vector all = odd[0] ^ odd[1] ^ odd[2] ^ odd[3];
 	bool is_odd = false;
@@ -111,33 +117,75 @@ static size_t cut_late(const struct cut_rule *rule, struct slice bytes)
 	return last != NULL ? (size_t)(last - bytes.data) : bytes.length;
 }
 
-/* A line is cut behind with a chance that grows with its length: chunks of short and of long lines are of one size. */
-static bool is_chosen(const struct cut_rule *rule, const struct cut_size *size, const char *place,
-                      size_t line)
+/* One bit for each byte of the block. */
+static uint64_t line_feeds(const char *block)
 {
-	size_t span = size->mean - size->least;
-	return line >= span || mix(rule, place) < UINT64_MAX / span * line;
+	uint64_t feeds = 0;
+#if defined(__SSE2__)
+	for (size_t i = 0; i < BLOCK; i += LANES) {
+		__m128i lanes = _mm_loadu_si128((const __m128i *)(const void *)(block + i));
+		int found = _mm_movemask_epi8(_mm_cmpeq_epi8(lanes, _mm_set1_epi8('\n')));
+		feeds |= (uint64_t)found << i;
+	}
+#else
+	for (size_t i = 0; i < BLOCK; i++)
+		feeds |= (uint64_t)(block[i] == '\n') << i;
+#endif
+	return feeds;
 }
 
-size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes)
+static uint64_t line_feeds_before(const char *block, const char *end)
 {
-	if (bytes.length <= size->least)
-		return bytes.length;
-	const char *end = bytes.data + (bytes.length < size->most ? bytes.length : size->most);
-	const char *line = bytes.data + size->least;
+	char last[BLOCK] = {0};
+	if (end - block >= BLOCK)
+		return line_feeds(block);
+	memcpy(last, block, (size_t)(end - block));
+	return line_feeds(last);
+}
+
+/* A line is cut behind with a chance that grows with its length: chunks of short and of long lines are of one size. */
+struct chance {
+	size_t span; /* so long a line is certain */
+	uint64_t of_byte;
+};
+
+static bool is_chosen(const struct cut_rule *rule, const struct chance *chance, const char *place,
+                      size_t line)
+{
+	return line >= chance->span || mix(rule, place) < chance->of_byte * line;
+}
+
+/* The first chosen place from `from` to `end`, NULL if there is none. */
+static const char *find_place(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes,
+                              const char *from, const char *end)
+{
+	const struct chance chance = {size->mean - size->least, UINT64_MAX / (size->mean - size->least)};
 	struct parity parity = {bytes.data, false};
-	bool is_first = true; /* the beginning of the first line was not seen: it cannot be chosen */
-	const char *feed;
-	while ((feed = memchr(line, '\n', (size_t)(end - line))) != NULL) {
-		const char *place = feed + 1;
-		if (bytes.data + bytes.length - place < CUT_AHEAD)
-			break;
-		if (!is_first && is_chosen(rule, size, place, (size_t)(place - line)) &&
-		    !is_quoted(&parity, place, rule->quote))
-			return (size_t)(place - bytes.data);
-		is_first = false;
-		line = place;
+	const char *line = NULL; /* the beginning of the first one was not seen: it cannot be chosen */
+	for (const char *block = from; block < end; block += BLOCK) {
+		for (uint64_t feeds = line_feeds_before(block, end); feeds != 0; feeds &= feeds - 1) {
+			const char *place = block + __builtin_ctzll(feeds) + 1;
+			if (bytes.data + bytes.length - place < CUT_AHEAD)
+				return NULL;
+			if (line != NULL && is_chosen(rule, &chance, place, (size_t)(place - line)) &&
+			    !is_quoted(&parity, place, rule->quote))
+				return place;
+			line = place;
+		}
 	}
+	return NULL;
+}
+
+size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes, bool are_all)
+{
+	if (bytes.length > size->least) {
+		const char *end = bytes.data + (bytes.length < size->most ? bytes.length : size->most);
+		const char *place = find_place(rule, size, bytes, bytes.data + size->least, end);
+		if (place != NULL)
+			return (size_t)(place - bytes.data);
+	}
+	if (!are_all && bytes.length < size->most + CUT_AHEAD)
+		return 0;
 	if (bytes.length <= size->most)
 		return bytes.length;
 	return cut_late(rule, (struct slice){bytes.data, size->most});

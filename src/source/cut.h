@@ -24,14 +24,12 @@ struct cut_size {
 	size_t most;
 };
 
-/* Bytes that must stand behind the longest chunk for a cut to be certain. */
-enum { CUT_AHEAD = 8 };
-
 /*
- * The length of the chunk at the beginning of `bytes`. With fewer than size->most + CUT_AHEAD bytes that are not the
- * end of all there is, it may be too short. A chunk without any line feed has `most` bytes.
+ * The length of the chunk at the beginning of `bytes`; 0 where that depends on what follows, unless `are_all` there is:
+ * size->most + CUT_AHEAD bytes are always enough. A chunk without any line feed has `most` bytes.
  */
-size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes);
+enum { CUT_AHEAD = 8 };
+size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes, bool are_all);
 
 /* Physical lines: they end at LF, CRLF and a lone CR. */
 uint64_t cut_count_lines(struct slice bytes);

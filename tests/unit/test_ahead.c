@@ -87,7 +87,7 @@ static size_t check_span(const struct ahead_span *span, struct slice left)
 	for (size_t i = 0; i < span->count; i++) {
 		struct slice chunk = span->chunks[i].bytes;
 		struct slice rest = {left.data + taken, left.length - taken};
-		cr_assert_eq(chunk.length, cut_find(&rule, &size, rest));
+		cr_assert_eq(chunk.length, cut_find(&rule, &size, rest, true));
 		cr_assert_arr_eq(chunk.data, rest.data, chunk.length);
 		struct id digest = digest_of(chunk);
 		cr_assert(id_equal(digest, span->chunks[i].digest));

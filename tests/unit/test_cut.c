@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct cut_rule rule = {.key = {123, 456}, .quote = '"'};
 static const struct cut_size size = {.least = 512, .mean = 1024, .most = 4096};
@@ -41,7 +42,7 @@ Test(cut, falls_behind_a_line_feed_outside_quotes)
 	struct slice rest = {text, length};
 	size_t chunks = 0;
 	for (; rest.length > size.most; chunks++) {
-		struct slice chunk = {rest.data, cut_find(&rule, &size, rest)};
+		struct slice chunk = {rest.data, cut_find(&rule, &size, rest, true)};
 		cr_assert_geq(chunk.length, size.least);
 		cr_assert_leq(chunk.length, size.most);
 		cr_assert_eq(chunk.data[chunk.length - 1], '\n');
@@ -60,15 +61,35 @@ Test(cut, depends_on_the_bytes_around_it_and_not_on_what_stands_before)
 	enum { SHIFT = 10000 };
 	bool *is_cut = calloc(length + 1, sizeof *is_cut);
 	for (size_t at = 0; at < length;)
-		is_cut[at += cut_find(&rule, &size, (struct slice){text + at, length - at})] = true;
+		is_cut[at += cut_find(&rule, &size, (struct slice){text + at, length - at}, true)] = true;
 	size_t start = SHIFT;
 	while (text[start - 1] != '\n' || count((struct slice){text, start}, '"') % 2 != 0)
 		start++;
 	size_t apart = 0;
 	for (size_t at = start; at < length && !is_cut[at]; apart++)
-		at += cut_find(&rule, &size, (struct slice){text + at, length - at});
+		at += cut_find(&rule, &size, (struct slice){text + at, length - at}, true);
 	cr_assert_lt(apart, 20, "the cuts do not meet again");
 	free(is_cut);
+	free(text);
+}
+
+Test(cut, is_not_found_where_more_bytes_could_move_it)
+{
+	size_t length;
+	char *text = sample(&length);
+	size_t whole = cut_find(&rule, &size, (struct slice){text, length}, true);
+	size_t early = 0;
+	for (size_t seen = 0; seen <= size.most + CUT_AHEAD; seen++) {
+		/* In a block of its own, so that the address sanitizer sees what is read beside it. */
+		char *part = malloc(seen);
+		memcpy(part, text, seen);
+		size_t found = cut_find(&rule, &size, (struct slice){part, seen}, false);
+		cr_assert(found == 0 || found == whole, "%zu bytes: %zu, not %zu", seen, found, whole);
+		early += found != 0 && seen < size.most;
+		free(part);
+	}
+	cr_assert_gt(early, 0, "it waits for more bytes than it needs");
+	cr_assert_eq(cut_find(&rule, &size, (struct slice){text, size.most + CUT_AHEAD}, false), whole);
 	free(text);
 }
 
