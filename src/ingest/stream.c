@@ -50,7 +50,8 @@ struct stream {
 	size_t head;
 	bool has_ended; /* the source */
 	bool is_short;
-	uint64_t position; /* in the plain bytes, of what is given next */
+	uint64_t position;            /* in the plain bytes, of what is given next */
+	atomic_uint_least64_t packed; /* bytes of the file that were read, maybe ahead and by a thread */
 
 	/* with chunks: */
 	struct record_reader *reader;
@@ -82,6 +83,14 @@ static size_t available(const struct stream *stream)
 	return stream->bytes.length - stream->begin;
 }
 
+static enum result read_source(void *context, void *bytes, size_t size, size_t *count, struct error *error)
+{
+	struct stream *stream = context;
+	enum result result = source_read(stream->input->source, bytes, size, count, error);
+	atomic_store(&stream->packed, source_position(stream->input->source));
+	return result;
+}
+
 /* Reads until so many bytes are there, or the source ends. */
 static enum result fill(struct stream *stream, size_t wanted, struct error *error)
 {
@@ -92,7 +101,7 @@ static enum result fill(struct stream *stream, size_t wanted, struct error *erro
 	stream->begin = 0;
 	while (bytes->length < wanted && !stream->has_ended) {
 		size_t count;
-		enum result result = source_read(stream->input->source, bytes->data + bytes->length,
+		enum result result = read_source(stream, bytes->data + bytes->length,
 		                                 BUFFER_SIZE - bytes->length, &count, error);
 		if (result != RESULT_OK)
 			return result;
@@ -145,8 +154,9 @@ bool stream_is_short(const struct stream *stream)
 	return stream->is_short;
 }
 
-static void report_progress(const struct member_input *input)
+static void report_progress(const struct stream *stream)
 {
+	const struct member_input *input = stream->input;
 	struct ingest *ingest = input->ingest;
 	int64_t now = clock_monotonic_ns();
 	if (ingest->options.progress == NULL || now < ingest->progress_due_ns)
@@ -155,7 +165,7 @@ static void report_progress(const struct member_input *input)
 	struct ingest_progress progress = {
 	    .ticket = input->delivery->ticket,
 	    .file = input->delivery->record.path,
-	    .position = source_position(input->source),
+	    .position = atomic_load(&stream->packed),
 	    .size = input->delivery->identity.size,
 	    .counts = delivery_counts(input->delivery),
 	};
@@ -167,7 +177,7 @@ static enum result go_on(const struct stream *stream, struct error *error)
 {
 	if (atomic_load(stream->input->ingest->options.stop))
 		return error_set(error, RESULT_STOPPED, "stopped");
-	report_progress(stream->input);
+	report_progress(stream);
 	return RESULT_OK;
 }
 
@@ -422,17 +432,12 @@ void stream_change_meaning(struct stream *stream, const struct id *meaning)
 		piece_set_meaning(&stream->larges[i], stream->key);
 }
 
-static enum result read_source(void *context, void *bytes, size_t size, size_t *count, struct error *error)
-{
-	return source_read(context, bytes, size, count, error);
-}
-
 /* From here on the source is read ahead of what is given. */
 static enum result open_ahead(struct stream *stream, struct error *error)
 {
 	struct ahead_options options = {
 	    .read = read_source,
-	    .context = stream->input->source,
+	    .context = stream,
 	    .first = {stream->bytes.data + stream->begin, available(stream)},
 	    .rule = stream->rule,
 	    .size = large_size,

@@ -2,39 +2,39 @@
 #include "source/ahead.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "source/content.h"
 
-/* Small enough that what is read is still in the processor's cache when it is cut and digested. */
-enum { SPAN_SIZE = 2 * 1024 * 1024, READ_SIZE = 256 * 1024 };
+/* Behind the last certain cut of a span stands less than a chunk of the largest size. */
+enum { SPANS = 3, SPAN_SIZE = 1024 * 1024, LEFT_MAX = 256 * 1024 + CUT_AHEAD };
 
 struct span {
-	struct buffer bytes; /* of SPAN_SIZE */
-	size_t cut;          /* of them in chunks */
+	struct buffer
+	    bytes;  /* LEFT_MAX for what the span before leaves uncut, then SPAN_SIZE for what is read */
+	size_t end; /* of what was read */
+	size_t cut; /* from here on it is not in chunks yet */
 	struct ahead_chunk chunks[AHEAD_CHUNKS_MAX];
 	size_t count;
-	atomic_size_t begun; /* chunks that somebody digests, or has digested: both threads take from here */
-	bool is_end;         /* there is none behind it */
-	enum result result; /* of reading, then of digesting; while it is `work` only the thread touches it */
+	bool is_end;        /* there is none behind it */
+	enum result result; /* of reading, then of digesting */
 	struct error error;
 };
 
 struct ahead {
 	struct ahead_options options;
-	bool has_ended; /* the input */
-	struct span spans[2];
-	struct span *next; /* read, and digested or with the thread; NULL behind the last */
-
+	struct content *content;
+	struct span spans[SPANS]; /* number n is in n % SPANS */
 	bool has_thread;
 	pthread_t thread;
-	struct content *content;
-	struct content *own_content; /* the thread's */
-	pthread_mutex_t mutex;       /* of the two below */
+	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t changed;
-	struct span *work; /* the thread's until it is NULL again */
+	uint64_t current; /* number of the span that the caller uses: those behind it are the reader's */
+	uint64_t read;    /* spans that were read */
+	bool is_reading;  /* somebody reads number `read` */
+	bool has_ended;   /* the input, or it failed */
 	bool is_closing;
 };
 
@@ -43,84 +43,80 @@ static enum result no_memory(struct error *error)
 	return error_set(error, RESULT_NO_MEMORY, "no memory to read ahead");
 }
 
-/* Digests what nobody has begun to. */
-static enum result digest_chunks(struct content *content, struct span *span, struct error *error)
+static void fill(const struct ahead *ahead, struct span *span)
 {
-	enum result result = RESULT_OK;
-	size_t next;
-	while (result == RESULT_OK && (next = atomic_fetch_add(&span->begun, 1)) < span->count) {
-		struct ahead_chunk *chunk = &span->chunks[next];
-		content_reset(content);
-		result = content_update(content, chunk->bytes.data, chunk->bytes.length, error);
-		if (result == RESULT_OK)
-			result = content_finish(content, &chunk->digest, error);
+	while (!span->is_end && span->end < LEFT_MAX + SPAN_SIZE) {
+		size_t count = 0;
+		span->result = ahead->options.read(ahead->options.context, span->bytes.data + span->end,
+		                                   LEFT_MAX + SPAN_SIZE - span->end, &count, &span->error);
+		span->end += count;
+		span->is_end = span->result != RESULT_OK || count == 0;
 	}
-	return result;
+}
+
+static bool may_read(const struct ahead *ahead)
+{
+	return !ahead->is_reading && !ahead->has_ended && ahead->read < ahead->current + SPANS;
+}
+
+/* Within the mutex, but for the reading itself. */
+static void read_span(struct ahead *ahead)
+{
+	struct span *span = &ahead->spans[ahead->read % SPANS];
+	ahead->is_reading = true;
+	pthread_mutex_unlock(&ahead->mutex);
+	span->end = LEFT_MAX;
+	span->cut = LEFT_MAX;
+	span->count = 0;
+	fill(ahead, span);
+	pthread_mutex_lock(&ahead->mutex);
+	ahead->is_reading = false;
+	ahead->has_ended = span->is_end;
+	ahead->read++;
+	pthread_cond_broadcast(&ahead->changed);
 }
 
 static void *work(void *context)
 {
 	struct ahead *ahead = context;
 	pthread_mutex_lock(&ahead->mutex);
-	for (;;) {
-		while (ahead->work == NULL && !ahead->is_closing)
+	while (!ahead->is_closing) {
+		if (may_read(ahead))
+			read_span(ahead);
+		else
 			pthread_cond_wait(&ahead->changed, &ahead->mutex);
-		if (ahead->work == NULL)
-			break;
-		struct span *span = ahead->work;
-		pthread_mutex_unlock(&ahead->mutex);
-		if (span->result == RESULT_OK)
-			span->result = digest_chunks(ahead->own_content, span, &span->error);
-		pthread_mutex_lock(&ahead->mutex);
-		ahead->work = NULL;
-		pthread_cond_signal(&ahead->changed);
 	}
 	pthread_mutex_unlock(&ahead->mutex);
 	return NULL;
 }
 
-/* A single span is not worth a thread, and there may be none to be had: then finish() digests all of it. */
-static void submit(struct ahead *ahead, struct span *span)
+/* Goes on to the next span, with what the current one has left. */
+static struct span *move_on(struct ahead *ahead)
 {
-	if (!ahead->has_thread && !span->is_end)
-		ahead->has_thread = pthread_create(&ahead->thread, NULL, work, ahead) == 0;
-	if (!ahead->has_thread)
-		return;
+	struct span *span = &ahead->spans[ahead->current % SPANS];
+	struct span *next = &ahead->spans[(ahead->current + 1) % SPANS];
 	pthread_mutex_lock(&ahead->mutex);
-	ahead->work = span;
-	pthread_cond_signal(&ahead->changed);
-	pthread_mutex_unlock(&ahead->mutex);
-}
-
-/* Takes part in what the thread has not come to, and waits for the rest. */
-static enum result finish(struct ahead *ahead, struct span *span, struct error *error)
-{
-	enum result result = digest_chunks(ahead->content, span, error);
-	pthread_mutex_lock(&ahead->mutex);
-	while (ahead->work != NULL)
-		pthread_cond_wait(&ahead->changed, &ahead->mutex);
-	pthread_mutex_unlock(&ahead->mutex);
-	if (span->result == RESULT_OK && result != RESULT_OK) {
-		span->result = result;
-		span->error = *error;
+	while (ahead->read <= ahead->current + 1) {
+		if (may_read(ahead))
+			read_span(ahead);
+		else
+			pthread_cond_wait(&ahead->changed, &ahead->mutex);
 	}
-	if (span->result != RESULT_OK)
-		*error = span->error;
-	return span->result;
-}
-
-static struct slice uncut(const struct span *span)
-{
-	return (struct slice){span->bytes.data + span->cut, span->bytes.length - span->cut};
+	size_t left = span->end - span->cut;
+	next->cut = LEFT_MAX - left;
+	memcpy(next->bytes.data + next->cut, span->bytes.data + span->cut, left);
+	ahead->current++;
+	pthread_cond_broadcast(&ahead->changed);
+	pthread_mutex_unlock(&ahead->mutex);
+	return next;
 }
 
 /* Cuts off what is certain by now. */
 static void cut_chunks(const struct ahead *ahead, struct span *span)
 {
-	const struct cut_size *size = &ahead->options.size;
-	for (; span->count < AHEAD_CHUNKS_MAX; span->count++) {
-		struct slice rest = uncut(span);
-		rest.length = cut_find(&ahead->options.rule, size, rest, ahead->has_ended);
+	for (span->count = 0; span->count < AHEAD_CHUNKS_MAX; span->count++) {
+		struct slice rest = {span->bytes.data + span->cut, span->end - span->cut};
+		rest.length = cut_find(&ahead->options.rule, &ahead->options.size, rest, span->is_end);
 		if (rest.length == 0)
 			break;
 		span->chunks[span->count] = (struct ahead_chunk){.bytes = rest};
@@ -128,33 +124,30 @@ static void cut_chunks(const struct ahead *ahead, struct span *span)
 	}
 }
 
-static void fill(struct ahead *ahead, struct span *span)
+static enum result digest_chunks(struct content *content, struct span *span)
 {
-	while (span->result == RESULT_OK && !ahead->has_ended && span->bytes.length < SPAN_SIZE) {
-		size_t room = SPAN_SIZE - span->bytes.length;
-		size_t count = 0;
-		span->result =
-		    ahead->options.read(ahead->options.context, span->bytes.data + span->bytes.length,
-		                        room < READ_SIZE ? room : READ_SIZE, &count, &span->error);
-		span->bytes.length += count;
-		ahead->has_ended = span->result == RESULT_OK && count == 0;
-		cut_chunks(ahead, span);
+	enum result result = RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && i < span->count; i++) {
+		struct ahead_chunk *chunk = &span->chunks[i];
+		content_reset(content);
+		result = content_update(content, chunk->bytes.data, chunk->bytes.length, &span->error);
+		if (result == RESULT_OK)
+			result = content_finish(content, &chunk->digest, &span->error);
 	}
+	return result;
 }
 
-/* From bytes that were read and not cut, and from those that follow. */
-static void make_span(struct ahead *ahead, struct span *span, struct slice left)
+static bool has_two_processors(void)
 {
-	memcpy(span->bytes.data, left.data, left.length);
-	span->bytes.length = left.length;
-	span->cut = 0;
-	span->count = 0;
-	atomic_store(&span->begun, 0);
-	span->result = RESULT_OK;
-	fill(ahead, span);
-	cut_chunks(ahead, span); /* nothing may have been left to read */
-	bool is_last = ahead->has_ended && span->cut == span->bytes.length;
-	span->is_end = is_last || span->result != RESULT_OK;
+	cpu_set_t processors;
+	return sched_getaffinity(0, sizeof processors, &processors) != 0 || CPU_COUNT(&processors) > 1;
+}
+
+/* A single span is not worth a thread, and where there is one processor only it would but take turns with the caller. */
+static void start_thread(struct ahead *ahead)
+{
+	if (!ahead->has_ended && has_two_processors())
+		ahead->has_thread = pthread_create(&ahead->thread, NULL, work, ahead) == 0;
 }
 
 enum result ahead_open(struct ahead **out, const struct ahead_options *options, struct error *error)
@@ -165,39 +158,42 @@ enum result ahead_open(struct ahead **out, const struct ahead_options *options, 
 	ahead->options = *options;
 	pthread_mutex_init(&ahead->mutex, NULL);
 	pthread_cond_init(&ahead->changed, NULL);
-	ahead->next = &ahead->spans[0];
 	enum result result = content_open(&ahead->content, options->secret, error);
-	if (result == RESULT_OK)
-		result = content_open(&ahead->own_content, options->secret, error);
-	for (int i = 0; result == RESULT_OK && i < 2; i++) {
-		if (buffer_reserve(&ahead->spans[i].bytes, SPAN_SIZE) != RESULT_OK)
+	for (int i = 0; result == RESULT_OK && i < SPANS; i++) {
+		if (buffer_reserve(&ahead->spans[i].bytes, LEFT_MAX + SPAN_SIZE) != RESULT_OK)
 			result = no_memory(error);
 	}
 	if (result != RESULT_OK) {
 		ahead_close(ahead);
 		return result;
 	}
-	make_span(ahead, ahead->next, options->first);
-	submit(ahead, ahead->next);
+	struct span *first = &ahead->spans[0];
+	memcpy(first->bytes.data + LEFT_MAX, options->first.data, options->first.length);
+	first->cut = LEFT_MAX;
+	first->end = LEFT_MAX + options->first.length;
+	fill(ahead, first);
+	ahead->read = 1;
+	ahead->has_ended = first->is_end;
+	start_thread(ahead);
 	*out = ahead;
 	return RESULT_OK;
 }
 
 enum result ahead_next(struct ahead *ahead, struct ahead_span *out, struct error *error)
 {
-	struct span *span = ahead->next;
-	if (span == NULL)
-		return RESULT_END;
-	struct span *behind = span->is_end ? NULL : &ahead->spans[span == &ahead->spans[0]];
-	if (behind != NULL)
-		make_span(ahead, behind, uncut(span));
-	enum result result = finish(ahead, span, error);
-	if (result != RESULT_OK)
-		return result;
-	if (behind != NULL)
-		submit(ahead, behind);
-	ahead->next = behind;
-	*out = (struct ahead_span){span->chunks, span->count, behind == NULL};
+	struct span *span = &ahead->spans[ahead->current % SPANS];
+	cut_chunks(ahead, span);
+	if (span->count == 0 && !span->is_end) {
+		span = move_on(ahead);
+		cut_chunks(ahead, span);
+	}
+	if (span->result == RESULT_OK)
+		span->result = digest_chunks(ahead->content, span);
+	if (span->result != RESULT_OK) {
+		*error = span->error;
+		return span->result;
+	}
+	*out = (struct ahead_span){span->chunks, span->count, span->is_end && span->cut == span->end};
 	return span->count > 0 ? RESULT_OK : RESULT_END;
 }
 
@@ -208,15 +204,14 @@ void ahead_close(struct ahead *ahead)
 	if (ahead->has_thread) {
 		pthread_mutex_lock(&ahead->mutex);
 		ahead->is_closing = true;
-		pthread_cond_signal(&ahead->changed);
+		pthread_cond_broadcast(&ahead->changed);
 		pthread_mutex_unlock(&ahead->mutex);
 		pthread_join(ahead->thread, NULL);
 	}
 	pthread_cond_destroy(&ahead->changed);
 	pthread_mutex_destroy(&ahead->mutex);
 	content_close(ahead->content);
-	content_close(ahead->own_content);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < SPANS; i++)
 		buffer_free(&ahead->spans[i].bytes);
 	free(ahead);
 }

@@ -8,16 +8,16 @@
 
 /*
  * Plain bytes read ahead: cut into chunks (source/cut.h), each with the digest of its bytes (source/content.h). They come
- * by the span, a few dozen chunks at once. Reading and cutting are the caller's; digests are made by a thread of their
- * own while one span is used and the next is read, and by the caller too where he would have to wait. Where the cuts
- * are depends on the bytes alone, and on the rule.
+ * by the span, a dozen or two at once. A thread reads, some spans ahead of the caller, who cuts and digests; where
+ * he comes before the thread does, or there is none to be had, he reads too. Never do both at once. Where the cuts are
+ * depends on the bytes alone, and on the rule.
  */
 struct ahead;
 
 enum { AHEAD_CHUNKS_MAX = 256 };
 
 struct ahead_options {
-	record_read_fn *read;
+	record_read_fn *read; /* by either thread, until ahead_close() */
 	void *context;
 	struct slice first; /* stands in front of what is read, and is copied: at most a mebibyte */
 	struct cut_rule rule;

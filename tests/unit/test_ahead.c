@@ -2,6 +2,7 @@
 #include "source/ahead.h"
 
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 enum { SIZE = 9 * 1024 * 1024 + 12345 };
 
 static const uint8_t secret[32] = "a secret of thirty-two bytes ...";
-static const struct cut_size size = {.least = 32 * 1024, .mean = 64 * 1024, .most = 256 * 1024};
+static struct cut_size size = {.least = 32 * 1024, .mean = 64 * 1024, .most = 256 * 1024};
 static const struct cut_rule rule = {.key = {123, 456}, .quote = '"'};
 
 /* Lines of some bytes, with quotes here and there and a stretch without any line end. */
@@ -37,6 +38,8 @@ struct input {
 	size_t length;
 	size_t step;     /* given at once */
 	bool is_damaged; /* its end is an error */
+	atomic_bool is_read;
+	atomic_bool is_read_twice; /* at once */
 };
 
 static enum result read_input(void *context, void *bytes, size_t room, size_t *count, struct error *error)
@@ -44,12 +47,15 @@ static enum result read_input(void *context, void *bytes, size_t room, size_t *c
 	struct input *input = context;
 	if (input->length == 0 && input->is_damaged)
 		return error_set(error, RESULT_INVALID, "damaged");
+	if (atomic_exchange(&input->is_read, true))
+		atomic_store(&input->is_read_twice, true);
 	*count = input->step < room ? input->step : room;
 	if (*count > input->length)
 		*count = input->length;
 	memcpy(bytes, input->bytes, *count);
 	input->bytes += *count;
 	input->length -= *count;
+	atomic_store(&input->is_read, false);
 	return RESULT_OK;
 }
 
@@ -112,6 +118,7 @@ static void check_input(const char *bytes, size_t length, size_t first, size_t s
 	cr_assert_eq(left.length, 0);
 	cr_assert_eq(ahead_next(ahead, &span, &error), RESULT_END);
 	ahead_close(ahead);
+	cr_assert_not(atomic_load(&input.is_read_twice));
 }
 
 Test(ahead, chunks_are_those_of_the_whole_however_it_is_read)
@@ -126,6 +133,14 @@ Test(ahead, chunks_are_those_of_the_whole_however_it_is_read)
 			check_input(bytes, length, length < 777777 ? length : 777777, steps[j]);
 		}
 	}
+	free(bytes);
+}
+
+Test(ahead, more_chunks_than_are_given_at_once_are_given_in_turn)
+{
+	char *bytes = sample();
+	size = (struct cut_size){.least = 512, .mean = 1024, .most = 4096};
+	check_input(bytes, SIZE, 777777, SIZE);
 	free(bytes);
 }
 
