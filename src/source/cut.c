@@ -76,9 +76,9 @@ static bool is_count_odd(struct slice bytes, char byte)
 		}
 	}
 	bytes_vector all = odd[0] ^ odd[1] ^ odd[2] ^ odd[3];
-	bool is_odd = false;
-	for (int i = 0; i < LANES; i++)
-		is_odd ^= all[i] != 0;
+	uint64_t words[LANES / sizeof(uint64_t)];
+	memcpy(words, &all, sizeof words);
+	bool is_odd = __builtin_parityll((words[0] ^ words[1]) & UINT64_C(0x0101010101010101));
 	for (; at < bytes.length; at++)
 		is_odd ^= bytes.data[at] == byte;
 	return is_odd;
