@@ -245,6 +245,7 @@ struct ingest_options app_ingest_options(const struct app *app)
 	/* Half of the memory is for two batches, one on its way and one that is filled: a quarter for their rows, a
 	 * quarter for what is known of these. The other half holds a record in the making and what libraries need. */
 	uint64_t share = config->memory / 4;
+	uint64_t rows = lesser(config->batch.rows, share / BATCH_DIGESTED_ROW_COST);
 	return (struct ingest_options){
 	    .state = app->state,
 	    .sink = app->sink,
@@ -255,8 +256,10 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    .done = config->done,
 	    .rejected = config->rejected,
 	    .spool = app_spool_options(config),
-	    .batch_rows = lesser(config->batch.rows, share / BATCH_ROW_COST),
-	    .batch_bytes = lesser(config->batch.bytes, share / 2),
+	    .batch = {.rows = rows,
+	              .bytes = lesser(config->batch.bytes, share / 2),
+	              .all_rows = share / BATCH_ROW_COST,
+	              .all_bytes = share / 2},
 	    .max_field = config->limits.max_field,
 	    .max_columns = config->limits.max_columns,
 	    .limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},

@@ -106,7 +106,7 @@ enum result bag_number(struct bag *bag, struct state *state, struct batch *batch
 		size_t end = share->next != NULL ? share->next->first : batch->count;
 		size_t count = end - share->first;
 		batch_items(batch, share->first, count, row_key, items);
-		state_sort_items(items, items + batch->capacity, count);
+		state_sort_items(items, items + batch->size.all_rows, count);
 		enum result result = number_member(bag, state, items, count, bag->owner == member,
 		                                   open == member, row_key, error);
 		if (result != RESULT_OK)

@@ -2,17 +2,19 @@
 #include "ingest/batch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "ingest/batch_keys.h"
 #include "schema/row_digests.h"
+#include "state_batch.h"
 
 /* Few enough for the processor's cache. */
 enum { DIGESTED_AT_ONCE = 256 };
 
-enum result batch_open_room(struct batch *batch, size_t rows, size_t bytes)
+enum result batch_open_room(struct batch *batch, const struct batch_size *size)
 {
-	*batch = (struct batch){.capacity = rows, .limit = bytes};
-	batch->rows = calloc(rows, sizeof *batch->rows);
+	*batch = (struct batch){.size = *size};
+	batch->rows = calloc(size->all_rows, sizeof *batch->rows);
 	return batch->rows != NULL ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
@@ -20,20 +22,20 @@ static bool allocate_scratch(struct batch *batch, size_t rows)
 {
 	batch->digests = calloc(rows, sizeof *batch->digests);
 	batch->entries = calloc(rows, sizeof *batch->entries);
-	batch->unseen = calloc(rows, sizeof *batch->unseen);
+	batch->all_unseen = calloc(rows, sizeof *batch->all_unseen);
 	batch->refused = calloc(rows, sizeof *batch->refused);
 	batch->items = calloc(rows, 2 * sizeof *batch->items);
 	batch->known = calloc(rows, sizeof *batch->known);
 	batch->seen = calloc(rows, sizeof *batch->seen);
-	return batch->digests != NULL && batch->entries != NULL && batch->unseen != NULL &&
+	return batch->digests != NULL && batch->entries != NULL && batch->all_unseen != NULL &&
 	       batch->refused != NULL && batch->items != NULL && batch->known != NULL && batch->seen != NULL;
 }
 
-enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry)
+enum result batch_open(struct batch *batch, const struct batch_size *size, bool is_dry)
 {
-	enum result result = batch_open_room(batch, rows, bytes);
+	enum result result = batch_open_room(batch, size);
 	batch->is_dry = is_dry;
-	if (result == RESULT_OK && allocate_scratch(batch, rows))
+	if (result == RESULT_OK && allocate_scratch(batch, size->all_rows))
 		return RESULT_OK;
 	batch_close(batch);
 	return RESULT_NO_MEMORY;
@@ -46,7 +48,7 @@ static void free_shares(struct batch *batch)
 		batch->shares = share->next;
 		free(share);
 	}
-	batch->last_share = NULL;
+	batch->last_share = batch->part_shares = NULL;
 }
 
 void batch_close(struct batch *batch)
@@ -58,7 +60,7 @@ void batch_close(struct batch *batch)
 	free(batch->digested);
 	free(batch->digests);
 	free(batch->entries);
-	free(batch->unseen);
+	free(batch->all_unseen);
 	free(batch->refused);
 	free(batch->items);
 	free(batch->known);
@@ -66,9 +68,26 @@ void batch_close(struct batch *batch)
 	*batch = (struct batch){0};
 }
 
+/* Where the open part begins. */
+static size_t part_first(const struct batch *batch)
+{
+	return batch->part_count > 0 ? batch->parts[batch->part_count - 1].end : 0;
+}
+
+static bool is_filled(const struct batch *batch)
+{
+	return batch->count == batch->size.all_rows || batch->bytes.length >= batch->size.all_bytes;
+}
+
 bool batch_is_full(const struct batch *batch)
 {
-	return batch->count == batch->capacity || batch->bytes.length >= batch->limit;
+	return is_filled(batch) || batch->count - part_first(batch) == batch->size.rows ||
+	       batch->bytes.length - batch->part_offset >= batch->size.bytes;
+}
+
+bool batch_has_room(const struct batch *batch, size_t parts)
+{
+	return !is_filled(batch) && batch->part_count + 1 < parts;
 }
 
 void batch_clear(struct batch *batch)
@@ -76,7 +95,10 @@ void batch_clear(struct batch *batch)
 	free_shares(batch);
 	batch->bytes.length = 0;
 	batch->count = 0;
+	batch->part_count = 0;
+	batch->part_offset = 0;
 	batch->unseen_count = 0;
+	batch->unseen_bytes = 0;
 	batch->update_count = 0;
 	batch->refused_count = 0;
 }
@@ -92,13 +114,26 @@ static struct batch_share *add_share(struct batch *batch, struct state_counts *m
 	else
 		batch->last_share->next = share;
 	batch->last_share = share;
+	if (batch->part_shares == NULL)
+		batch->part_shares = share;
 	return share;
+}
+
+enum result batch_end_part(struct batch *batch)
+{
+	batch->parts[batch->part_count++] = (struct batch_part){.end = batch->count};
+	batch->part_offset = batch->bytes.length;
+	batch->part_shares = NULL;
+	/* The member that is open may move on without another row; then its next mark covers these. */
+	if (batch->last_share != NULL && add_share(batch, batch->last_share->member) == NULL)
+		return RESULT_NO_MEMORY;
+	return RESULT_OK;
 }
 
 static bool reserve_digests(struct batch *batch)
 {
 	if (batch->digested == NULL)
-		batch->digested = calloc(batch->capacity, sizeof *batch->digested);
+		batch->digested = calloc(batch->size.all_rows, sizeof *batch->digested);
 	return batch->digested != NULL;
 }
 
@@ -177,13 +212,17 @@ void batch_take(struct batch *to, struct batch *from)
 	to->rows = from->rows;
 	to->digested = from->digested;
 	to->count = from->count;
+	memcpy(to->parts, from->parts, sizeof to->parts);
+	to->part_count = from->part_count;
+	to->part_offset = from->part_offset;
 	to->shares = from->shares;
 	to->last_share = from->last_share;
+	to->part_shares = from->part_shares;
 	from->bytes = bytes;
 	from->rows = rows;
 	from->digested = digested;
-	from->count = 0;
-	from->shares = from->last_share = NULL;
+	from->count = from->part_count = from->part_offset = 0;
+	from->shares = from->last_share = from->part_shares = NULL;
 }
 
 void batch_add_counts(struct state_counts *sum, const struct state_counts *counts)
@@ -196,10 +235,14 @@ void batch_add_counts(struct state_counts *sum, const struct state_counts *count
 	sum->rejected += counts->rejected;
 }
 
-void batch_fold(struct batch *batch)
+void batch_fold(struct batch *batch, struct batch *next)
 {
 	for (struct batch_share *share = batch->shares; share != NULL; share = share->next) {
 		batch_add_counts(share->member, &share->counts);
+		for (struct batch_share *later = next->shares; later != NULL; later = later->next) {
+			if (later->member == share->member && later->mark != NULL)
+				batch_add_counts(&later->mark->member.counts, &share->counts);
+		}
 		share->counts = (struct state_counts){0};
 	}
 }
@@ -213,7 +256,7 @@ static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
 	for (size_t i = 0; i < batch->count; i++)
 		if (!batch->rows[i].is_past)
 			items[count++] = items[i];
-	state_sort_items(items, items + batch->capacity, count);
+	state_sort_items(items, items + batch->size.all_rows, count);
 	for (size_t i = 0; i < count; i++)
 		batch->digests[i] = items[i].digest;
 	return count;
@@ -226,7 +269,7 @@ static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
  */
 static void judge_unseen(struct batch *batch, size_t count)
 {
-	const struct state_sort_item *items = batch->items;
+	struct state_sort_item *items = batch->items;
 	bool is_stored = false;
 	for (size_t i = 0; i < count; i++) {
 		if (batch->seen[i])
@@ -243,7 +286,8 @@ static void judge_unseen(struct batch *batch, size_t count)
 		is_stored = true;
 		row->counts->new ++;
 		row->fate = BATCH_NEW;
-		batch->digests[batch->unseen_count++] = items[i].digest;
+		batch->digests[batch->unseen_count] = items[i].digest;
+		items[batch->unseen_count++] = items[i];
 	}
 }
 
@@ -259,22 +303,36 @@ static enum state_result judge_set(struct batch *batch, struct state_txn *txn,
 	return STATE_OK;
 }
 
+static void end_unseen(struct batch_part *part, size_t count, size_t bytes)
+{
+	part->unseen = count;
+	part->unseen_bytes = bytes;
+}
+
 /* All rows once more, in the order of delivery. What is neither new nor filtered is a duplicate. */
 static void collect_in_order(struct batch *batch)
 {
-	size_t count = 0;
+	size_t count = 0, bytes = 0, part = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct batch_row *row = &batch->rows[i];
+		for (; part < batch->part_count && batch->parts[part].end == i; part++)
+			end_unseen(&batch->parts[part], count, bytes);
 		row->counts->rows += !row->is_past;
-		if (row->fate == BATCH_NEW)
-			batch->unseen[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
+		if (row->fate != BATCH_NEW)
+			continue;
+		batch->all_unseen[count++] = (struct slice){batch->bytes.data + row->offset, row->length};
+		bytes += row->length;
 	}
+	for (; part < batch->part_count; part++)
+		end_unseen(&batch->parts[part], count, bytes);
+	batch->unseen_bytes = bytes;
 	for (struct batch_share *share = batch->shares; share != NULL; share = share->next)
 		share->counts.duplicate = share->counts.rows - share->counts.new - share->counts.filtered;
 }
 
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules)
 {
+	batch->unseen = batch->all_unseen;
 	enum state_result result =
 	    rules->is_keyed ? batch_keys_judge(batch, txn, rules) : judge_set(batch, txn, rules);
 	if (result != STATE_OK)
@@ -285,4 +343,44 @@ enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const 
 		return STATE_OK;
 	return rules->is_keyed ? batch_memory_add_entries(&batch->memory, batch->entries, batch->unseen_count)
 	                       : batch_memory_add(&batch->memory, batch->digests, batch->unseen_count);
+}
+
+/* Where the rows and bytes to store of the parts in front of this one end. */
+static struct batch_part part_before(const struct batch *batch, size_t part)
+{
+	return part > 0 ? batch->parts[part - 1] : (struct batch_part){0};
+}
+
+/* The digests of rows to store from one row to another. */
+static void select_digests(struct batch *batch, size_t first, size_t end)
+{
+	size_t all = batch->parts[batch->part_count - 1].unseen, count = 0;
+	for (size_t i = 0; i < all; i++) {
+		if (batch->items[i].tag >= first && batch->items[i].tag < end)
+			batch->digests[count++] = batch->items[i].digest;
+	}
+}
+
+static bool fits(const struct batch *batch, struct batch_part before, size_t part)
+{
+	const struct batch_part *ends = &batch->parts[part];
+	return ends->unseen == part_before(batch, part).unseen ||
+	       (ends->unseen - before.unseen <= batch->size.rows &&
+	        ends->unseen_bytes - before.unseen_bytes <= batch->size.bytes);
+}
+
+size_t batch_select(struct batch *batch, size_t first)
+{
+	if (batch->part_count == 1)
+		return 1; /* with a key too */
+	struct batch_part before = part_before(batch, first);
+	size_t end = first + 1;
+	while (end < batch->part_count && fits(batch, before, end))
+		end++;
+	const struct batch_part *last = &batch->parts[end - 1];
+	batch->unseen = batch->all_unseen + before.unseen;
+	batch->unseen_count = last->unseen - before.unseen;
+	batch->unseen_bytes = last->unseen_bytes - before.unseen_bytes;
+	select_digests(batch, before.end, last->end);
+	return end;
 }

@@ -15,6 +15,10 @@
  * Rows on their way: canonical form, digests, and the members they are of. batch_judge() finds out what becomes of
  * each, record by record in the order of delivery, by one sort and one probe; only rows that change the table are
  * kept.
+ *
+ * What is judged at once is one part, or several that were read one after the other: to look up more digests together
+ * costs less for each. A part is what one transaction may take, whatever becomes of its rows; batch_select() joins parts
+ * of which less is to be stored.
  */
 enum batch_fate {
 	BATCH_DROPPED = 0, /* seen, filtered, refused, or followed by another row of its key */
@@ -39,12 +43,12 @@ struct batch_digests {
 	uint64_t rank;           /* with a key: orders rows about as the table does */
 };
 
-/* The rows of one member, which stand together. */
+/* The rows of one member in one part, which stand together. */
 struct batch_share {
 	struct state_counts counts;  /* what batch_judge() found, until it is folded */
 	struct state_counts *member; /* all of its rows */
 	size_t first;                /* place of the first row */
-	struct state_mark *mark;     /* that covers them; NULL: none was packed (ingest/parcel.h) */
+	struct state_mark *mark;     /* that covers them; NULL: none was packed (ingest/border.h) */
 	struct batch_share *next;
 };
 
@@ -62,28 +66,50 @@ struct batch_rules {
 	enum batch_on_change on_change; /* with a key */
 };
 
+struct batch_size {
+	size_t rows; /* of a part */
+	size_t bytes;
+	size_t all_rows; /* of all parts; not less */
+	size_t all_bytes;
+};
+
+enum { BATCH_PARTS_MAX = 16 };
+
+struct batch_part {
+	size_t end; /* rows in front of its end */
+	/* after batch_judge(): */
+	size_t unseen;       /* rows to store in front of its end */
+	size_t unseen_bytes; /* their bytes */
+};
+
 struct batch {
 	struct buffer bytes;
 	struct batch_row *rows;
 	struct batch_digests *digested; /* in the places of their rows; NULL: none has any */
 	size_t count;
-	size_t capacity;            /* fixed at batch_open(): rows */
-	size_t limit;               /* bytes of canonical form from which on it is full */
+	struct batch_size size; /* fixed at batch_open() */
+	struct batch_part parts[BATCH_PARTS_MAX];
+	size_t part_count;          /* that have ended */
+	size_t part_offset;         /* in `bytes`, of the open part */
 	struct batch_share *shares; /* in the order of rows */
 	struct batch_share *last_share;
+	struct batch_share *part_shares; /* of the open part; NULL: none yet */
 
-	/* after batch_judge(): */
+	/* after batch_judge(), of all parts, and after batch_select() of those: */
 	struct state_digest *digests; /* without a key: of the rows to store, rising */
 	struct state_entry *entries;  /* with a key: of the keys whose rows are to be stored, rising */
 	struct slice *unseen;         /* rows to store: new ones, then updates; in the order of delivery,
 	                                 with a key about in the order of keys */
 	size_t unseen_count;
+	size_t unseen_bytes; /* theirs; without a key */
 	size_t update_count; /* how many of them are updates */
 	uint32_t *refused;   /* places of rows that are rejects for their key's sake, in order of keys */
 	size_t refused_count;
 
 	/* scratch */
-	struct state_sort_item *items; /* twice the capacity */
+	struct slice *all_unseen; /* of all parts */
+	struct state_sort_item
+	    *items; /* twice the capacity; after batch_judge(), without a key, those of all_unseen */
 	struct state_digest *known;
 	bool *seen;
 
@@ -92,18 +118,28 @@ struct batch {
 	struct batch_memory *memory;
 };
 
-/* Memory that a row takes beside its canonical form, in a batch that judges and in the room for the next, in bytes. */
+/* Memory that a row takes beside its canonical form, in a batch that judges and in the room for the next, in bytes.
+ * What is not used of a batch is not resident. */
 enum {
-	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + 2 * sizeof(struct batch_digests) +
-	                 2 * sizeof(struct state_digest) + sizeof(struct state_entry) + sizeof(struct slice) +
-	                 2 * sizeof(struct state_sort_item) + sizeof(uint32_t) + sizeof(bool)
+	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + sizeof(struct state_digest) + sizeof(struct slice) +
+	                 2 * sizeof(struct state_sort_item) + sizeof(bool),
+	/* where it brings digests of its own */
+	BATCH_DIGESTED_ROW_COST = BATCH_ROW_COST + 2 * sizeof(struct batch_digests) +
+	                          sizeof(struct state_digest) + sizeof(struct state_entry) + sizeof(uint32_t)
 };
 
-enum result batch_open(struct batch *batch, size_t rows, size_t bytes, bool is_dry) WARN_UNUSED;
+enum result batch_open(struct batch *batch, const struct batch_size *size, bool is_dry) WARN_UNUSED;
 /* One that only takes rows, for another to judge. */
-enum result batch_open_room(struct batch *batch, size_t rows, size_t bytes) WARN_UNUSED;
+enum result batch_open_room(struct batch *batch, const struct batch_size *size) WARN_UNUSED;
 void batch_close(struct batch *batch);
+
+/* Must the open part end? */
 bool batch_is_full(const struct batch *batch);
+/* May there be another behind it, of so many in all? */
+bool batch_has_room(const struct batch *batch, size_t parts);
+
+/* The open part ends here, and another begins. There must be less than BATCH_PARTS_MAX. RESULT_NO_MEMORY only. */
+enum result batch_end_part(struct batch *batch) WARN_UNUSED;
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. Without digests, the row's will be
  * that of all its columns: many at once cost a fraction of as many one by one. `counts` are those of its member; they
@@ -126,8 +162,13 @@ enum result batch_set_digests(struct batch *batch, const struct state_sort_item 
  * in refused[] are the caller's to count. */
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
 
-/* Adds what was counted to the members' counts, once. */
-void batch_fold(struct batch *batch);
+/* What is to be stored of the part `first`, and of as many behind it as one transaction may take: says where these end.
+ * Parts of which nothing is to be stored always fit. */
+size_t batch_select(struct batch *batch, size_t first);
+
+/* Adds what was counted to the members' counts, once, and to those of their marks that were packed with `next`
+ * meanwhile. */
+void batch_fold(struct batch *batch, struct batch *next);
 void batch_add_counts(struct state_counts *sum, const struct state_counts *counts);
 
 /* Empties it for the next rows. */

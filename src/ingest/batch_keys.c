@@ -68,7 +68,7 @@ static void collect(struct batch *batch, enum batch_fate fate, size_t first)
 		if (batch->rows[i].fate == fate)
 			items[count++] = (struct state_sort_item){{digests->rank, digests->key.hi}, i};
 	}
-	state_sort_items(items, items + batch->capacity, count);
+	state_sort_items(items, items + batch->size.all_rows, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct batch_row *row = &batch->rows[items[i].tag];
 		batch->unseen[first + i] = (struct slice){batch->bytes.data + row->offset, row->length};
@@ -80,7 +80,7 @@ enum state_result batch_keys_judge(struct batch *batch, struct state_txn *txn,
 {
 	for (size_t i = 0; i < batch->count; i++)
 		batch->items[i] = (struct state_sort_item){batch->digested[i].key, i};
-	state_sort_items(batch->items, batch->items + batch->capacity, batch->count);
+	state_sort_items(batch->items, batch->items + batch->size.all_rows, batch->count);
 	for (size_t i = 0; i < batch->count; i++)
 		batch->digests[i] = batch->items[i].digest;
 	enum state_result result = state_run_probe_keys(txn, rules->dataset, batch->digests, batch->count,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/commit.h"
 
-#include <stdlib.h>
-
 #include "base/clock.h"
 
 /* A bag's rows get the numbers of their occurrences. */
@@ -29,95 +27,16 @@ static enum result judge_first(struct ingest *ingest, struct error *error)
 	enum result result = parcel_judge(parcel, error);
 	if (result == RESULT_OK)
 		result = origins_reject(&ingest->origins, &parcel->batch, error);
-	batch_fold(&parcel->batch);
+	batch_fold(&parcel->batch, &ingest->batch);
 	return result;
 }
 
-/* Step 0, and the lengths that the marks will hold. */
-static enum result sync_rejects(struct ingest *ingest, struct error *error)
-{
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		if (delivery->rejects == NULL)
-			continue;
-		enum result result = rejects_sync(delivery->rejects, &delivery->record.rejects_length, error);
-		if (result != RESULT_OK)
-			return result;
-	}
-	return RESULT_OK;
-}
-
-static void count_parts(const struct ingest *ingest, size_t *new_deliveries, size_t *dirty_members)
-{
-	*new_deliveries = *dirty_members = 0;
-	for (const struct delivery *delivery = ingest->deliveries; delivery != NULL;
-	     delivery = delivery->next) {
-		*new_deliveries += !delivery->is_recorded;
-		for (size_t i = 0; i < delivery->member_count; i++)
-			*dirty_members += delivery->members[i]->is_dirty;
-	}
-}
-
-static enum result reserve_parts(struct ingest *ingest, struct error *error)
+/* The parts that have ended, and what is open, are the parcel's: its last border is here. */
+static enum result pack_borders(struct ingest *ingest, struct error *error)
 {
 	struct parcel *parcel = &ingest->parcel;
-	size_t deliveries, members;
-	count_parts(ingest, &deliveries, &members);
-	parcel->deliveries = calloc(deliveries + 1, sizeof *parcel->deliveries);
-	parcel->marks = calloc(members + 1, sizeof *parcel->marks);
-	if (parcel->deliveries == NULL || parcel->marks == NULL)
-		return error_set(error, RESULT_NO_MEMORY, "out of memory");
-	return RESULT_OK;
-}
-
-static void pack_delivery(struct parcel *parcel, const struct delivery *delivery)
-{
-	struct state_delivery *record = &parcel->deliveries[parcel->delivery_count++];
-	*record = delivery->record;
-	record->status = STATE_STATUS_OPEN;
-	record->rejects_length = 0;
-	record->reason[0] = '\0';
-}
-
-static struct state_mark *pack_mark(struct parcel *parcel, const struct delivery *delivery,
-                                    const struct delivery_member *member)
-{
-	struct state_mark *mark = &parcel->marks[parcel->mark_count++];
-	*mark = member->mark;
-	if (member->dataset != NULL) {
-		mark->member.dataset = member->dataset->record.id;
-		mark->member.cache_epoch = member->dataset->record.cache_epoch;
-		mark->content.dataset = member->dataset->record.id;
-	}
-	mark->rejects_length = delivery->record.rejects_length;
-	return mark;
-}
-
-/* Everything that moved on since the last transaction, as it stands now: behind the last row of the parcel. */
-static enum result pack_marks(struct ingest *ingest, struct error *error)
-{
-	struct parcel *parcel = &ingest->parcel;
-	enum result result = sync_rejects(ingest, error);
-	if (result == RESULT_OK)
-		result = reserve_parts(ingest, error);
-	if (result != RESULT_OK)
-		return result;
-	/* Members have their rows in the batch in the order in which they are read. */
-	struct batch_share *share = parcel->batch.shares;
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		if (!delivery->is_recorded)
-			pack_delivery(parcel, delivery);
-		for (size_t i = 0; i < delivery->member_count; i++) {
-			struct delivery_member *member = delivery->members[i];
-			struct state_mark *mark =
-			    member->is_dirty ? pack_mark(parcel, delivery, member) : NULL;
-			if (share != NULL && share->member == &member->mark.member.counts) {
-				share->mark = mark;
-				share = share->next;
-			}
-		}
-	}
-	chunks_move(&parcel->chunks, &ingest->chunks);
-	return RESULT_OK;
+	borders_move(&parcel->borders, &ingest->borders);
+	return borders_add(&parcel->borders, ingest, &parcel->batch, error);
 }
 
 /* The rows of the batch, and what goes with them, are the parcel's; the batch is empty. */
@@ -126,26 +45,17 @@ static enum result pack(struct ingest *ingest, struct error *error)
 	struct parcel *parcel = &ingest->parcel;
 	parcel->dataset = ingest->current;
 	parcel->record = ingest->current->record;
+	parcel->head = ingest->current->head;
+	parcel->promotion_due = ingest->current->promotion_due;
 	parcel->batch_id = id_is_none(ingest->given_batch_id) ? id_random() : ingest->given_batch_id;
+	parcel->is_full = batch_is_full(&ingest->batch);
 	batch_take(&parcel->batch, &ingest->batch);
 	enum result result = number_rows(ingest, error);
 	if (result == RESULT_OK && is_judged_first(ingest))
 		result = judge_first(ingest, error);
 	if (result == RESULT_OK && !ingest->options.dry_run)
-		result = pack_marks(ingest, error);
+		result = pack_borders(ingest, error);
 	return result;
-}
-
-/* What was packed of them is in the state. The member that is `open` may have been read on since. */
-static void settle_marks(struct ingest *ingest, const struct state_counts *open)
-{
-	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next) {
-		delivery->is_recorded = true;
-		for (size_t i = 0; i < delivery->member_count; i++) {
-			struct delivery_member *member = delivery->members[i];
-			member->is_dirty &= &member->mark.member.counts == open;
-		}
-	}
 }
 
 struct sifting {
@@ -210,18 +120,32 @@ static enum result explain_failure(struct ingest *ingest, struct error *error)
 	return result == RESULT_DISAGREES ? error->result = RESULT_UNREACHABLE : result;
 }
 
-static void take_stored(struct ingest *ingest)
+static void take_standing(struct ingest *ingest)
 {
 	const struct parcel *parcel = &ingest->parcel;
 	struct dataset *dataset = ingest->current;
-	dataset->promotion_due = true;
-	dataset->head.seq++;
-	dataset->head.batch_id = parcel->batch_id;
+	dataset->record = parcel->record;
+	dataset->promotion_due = parcel->promotion_due;
+	if (parcel->stored_count == 0)
+		return;
+	dataset->head = parcel->head;
 	if (parcel->batch.update_count > 0)
 		dataset->updated_seq = dataset->head.seq;
 	dataset->contacted_ns = clock_monotonic_ns();
-	if (ingest->options.stored != NULL)
-		ingest->options.stored(ingest->options.context, parcel->seconds);
+}
+
+/* Twice as many parts, if the rows to store of that many still fit one transaction when they are like these. */
+static void choose_parts(struct ingest *ingest)
+{
+	const struct parcel *parcel = &ingest->parcel;
+	const struct batch *batch = &parcel->batch;
+	size_t parts = 2 * ingest->parts;
+	if (parcel->stored_count > 1)
+		ingest->parts = 1;
+	else if (parcel->is_full && parts <= BATCH_PARTS_MAX &&
+	         batch->unseen_count * parts <= batch->size.rows * batch->part_count &&
+	         batch->unseen_bytes * parts <= batch->size.bytes * batch->part_count)
+		ingest->parts = parts;
 }
 
 /* What became of the parcel is what the engine knows. */
@@ -229,16 +153,14 @@ static enum result unpack(struct ingest *ingest, enum result result, struct erro
 {
 	struct parcel *parcel = &ingest->parcel;
 	bool is_of_sink = parcel->is_recorded && !parcel->is_stored && parcel->batch.unseen_count > 0;
-	if (parcel->is_recorded) {
-		ingest->current->record = parcel->record;
-		ingest->current->promotion_due = false;
-		settle_marks(ingest, ingest->open_member);
-	} else {
-		chunks_move(&ingest->chunks, &parcel->chunks);
-	}
-	if (parcel->is_stored)
-		take_stored(ingest);
-	batch_fold(&parcel->batch);
+	if (parcel->is_recorded)
+		take_standing(ingest);
+	else if (borders_carry(&ingest->borders, &parcel->borders) != RESULT_OK && result == RESULT_OK)
+		result = error_set(error, RESULT_NO_MEMORY, "out of memory");
+	for (size_t i = 0; ingest->options.stored != NULL && i < parcel->stored_count; i++)
+		ingest->options.stored(ingest->options.context, parcel->seconds[i]);
+	batch_fold(&parcel->batch, &ingest->batch);
+	choose_parts(ingest);
 	if (result != RESULT_OK && is_of_sink)
 		result = explain_failure(ingest, error);
 	parcel_clear(parcel);
@@ -286,10 +208,22 @@ static bool may_read_on(const struct ingest *ingest)
 	return !is_judged_first(ingest) && ingest->refused.count == 0;
 }
 
+/* Those that bring digests of their own need more memory, and so does counting in a bag. */
+static bool may_have_parts(const struct ingest *ingest)
+{
+	const struct schema_spec *spec = &ingest->current->options.spec;
+	return may_read_on(ingest) && spec->key_count == 0 && !spec->keeps_duplicates &&
+	       !ingest->batch.rows[0].has_digests;
+}
+
 enum result commit_ahead(struct ingest *ingest, struct error *error)
 {
 	if (!may_read_on(ingest))
 		return commit_batch(ingest, error);
+	if (may_have_parts(ingest) && batch_has_room(&ingest->batch, ingest->parts)) {
+		chunks_release(&ingest->chunks);
+		return borders_add(&ingest->borders, ingest, &ingest->batch, error);
+	}
 	enum result result = begin(ingest, error);
 	if (result != RESULT_OK || committer_give(&ingest->committer, &ingest->parcel))
 		return result == RESULT_END ? RESULT_OK : result;
@@ -351,7 +285,7 @@ static enum result settle(struct ingest *ingest, struct error *error)
 		if (dataset->promotion_due)
 			dataset_promote(dataset, txn, &dataset->record);
 	}
-	parcel_put_marks(txn, &ingest->parcel);
+	parcel_put_border(txn, &ingest->parcel);
 	enum result result = end_deliveries(txn, ingest, error);
 	if (result != RESULT_OK) {
 		state_txn_abort(txn);
@@ -364,7 +298,6 @@ static enum result settle(struct ingest *ingest, struct error *error)
 		ingest->datasets[i]->promotion_due = false;
 	for (struct delivery *delivery = ingest->deliveries; delivery != NULL; delivery = delivery->next)
 		delivery->is_ended = delivery->is_read;
-	settle_marks(ingest, NULL);
 	return RESULT_OK;
 }
 
@@ -378,11 +311,13 @@ enum result commit_settle(struct ingest *ingest, struct error *error)
 	parcel->dataset = ingest->current;
 	enum result result = check_balance(ingest, error);
 	if (result == RESULT_OK)
-		result = pack_marks(ingest, error);
+		result = pack_borders(ingest, error);
+	if (result == RESULT_OK)
+		result = parcel_join_all(parcel, error);
 	if (result == RESULT_OK)
 		result = settle(ingest, error);
-	if (result == RESULT_OK && parcel->chunks.count > 0)
-		result = parcel_merge(parcel, parcel->chunks.count, error);
+	if (result == RESULT_OK && parcel->border.chunks.count > 0)
+		result = parcel_merge(parcel, parcel->border.chunks.count, error);
 	parcel_clear(parcel);
 	return result;
 }

@@ -17,7 +17,7 @@
 /*
  * What the parts of ingest/ share.
  *
- * E1  All rows in `batch` and `parcel`, all `chunks`, and all dirty members, belong to `current`.
+ * E1  All rows in `batch` and `parcel`, all `borders` and `chunks`, and all dirty members, belong to `current`.
  * E2  A delivery stays in the list until the state says that it ended; its members' marks cover exactly the
  *     rows that were put into batches, rejected, or counted.
  * E3  Nothing in here is needed after a failure: it is dropped, and state and sink are asked again.
@@ -27,8 +27,10 @@ struct ingest {
 	struct dataset **datasets; /* those met so far */
 	size_t dataset_count;
 	struct dataset *current;
-	struct batch batch;   /* taking rows; `parcel` has the room to judge them */
-	struct parcel parcel; /* empty but while a batch is on its way */
+	struct batch batch;     /* taking rows; `parcel` has the room to judge them */
+	struct borders borders; /* of its parts that have ended */
+	size_t parts;           /* that it is to have, where rows may be judged in several */
+	struct parcel parcel;   /* empty but while rows are on their way */
 	struct committer committer;
 	struct chunks chunks;
 	struct delivery *deliveries; /* under way, oldest first */

@@ -34,9 +34,8 @@ static bool is_known_delivery(void *context, struct id delivery)
 
 static bool open_batches(struct ingest *ingest, const struct ingest_options *options)
 {
-	size_t rows = options->batch_rows, bytes = options->batch_bytes;
-	return batch_open(&ingest->parcel.batch, rows, bytes, options->dry_run) == RESULT_OK &&
-	       batch_open_room(&ingest->batch, rows, bytes) == RESULT_OK;
+	return batch_open(&ingest->parcel.batch, &options->batch, options->dry_run) == RESULT_OK &&
+	       batch_open_room(&ingest->batch, &options->batch) == RESULT_OK;
 }
 
 enum result ingest_open(struct ingest **out, const struct ingest_options *options, struct error *error)
@@ -45,9 +44,10 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 	if (ingest == NULL || !open_batches(ingest, options)) {
 		ingest_close(ingest);
 		return error_set(error, RESULT_NO_MEMORY, "out of memory for a batch of %zu rows",
-		                 options->batch_rows);
+		                 options->batch.all_rows);
 	}
 	ingest->options = *options;
+	ingest->parts = 1;
 	ingest->parcel.state = options->state;
 	ingest->parcel.sink = options->sink;
 	ingest->parcel.spool = &ingest->options.spool;
@@ -68,6 +68,8 @@ enum result ingest_open(struct ingest **out, const struct ingest_options *option
 static void reset(struct ingest *ingest)
 {
 	batch_clear(&ingest->batch);
+	borders_clear(&ingest->borders);
+	ingest->parts = 1;
 	parcel_clear(&ingest->parcel); /* nothing is away (P1) */
 	bag_clear(&ingest->bag);
 	ingest->open_member = NULL;
@@ -99,6 +101,7 @@ void ingest_close(struct ingest *ingest)
 	content_close(ingest->content);
 	origins_free(&ingest->origins);
 	batch_close(&ingest->batch);
+	borders_free(&ingest->borders);
 	parcel_free(&ingest->parcel);
 	free(ingest);
 }

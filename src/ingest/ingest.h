@@ -90,8 +90,7 @@ struct ingest_options {
 	const char *done; /* directories */
 	const char *rejected;
 	struct spool_options spool;
-	size_t batch_rows;
-	size_t batch_bytes;
+	struct batch_size batch;
 	size_t max_field;
 	size_t max_columns;
 	struct source_limits limits;

@@ -280,7 +280,8 @@ static enum result leave_refused(struct ingest *ingest, struct error *error)
 
 static enum result flush_if_full(struct ingest *ingest, struct error *error)
 {
-	bool is_full = batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.limit;
+	bool is_full =
+	    batch_is_full(&ingest->batch) || ingest->origins.records.length >= ingest->batch.size.bytes;
 	return is_full ? commit_ahead(ingest, error) : RESULT_OK;
 }
 
@@ -334,6 +335,7 @@ static enum result make_current(struct ingest *ingest, struct dataset *dataset, 
 			result = commit_settle(ingest, error);
 	}
 	ingest->current = dataset;
+	ingest->parts = 1;
 	return result;
 }
 

@@ -40,10 +40,10 @@ enum result parcel_judge(struct parcel *parcel, struct error *error)
 }
 
 /* What a member that is delivered again, and recognised whole, will count: its rows have all been judged. */
-static void remember_counts(struct parcel *parcel)
+static void remember_counts(struct border *border)
 {
-	for (size_t i = 0; i < parcel->mark_count; i++) {
-		struct state_mark *mark = &parcel->marks[i];
+	for (size_t i = 0; i < border->mark_count; i++) {
+		struct state_mark *mark = &border->marks[i];
 		const struct state_counts *counts = &mark->member.counts;
 		mark->content.counts = (struct state_counts){
 		    .rows = counts->rows,
@@ -53,38 +53,45 @@ static void remember_counts(struct parcel *parcel)
 	}
 }
 
-/* The marks cover the rows: now it is known how these count. */
+/* The marks cover the rows: now it is known how these count. A member's mark covers those of earlier parts too. */
 static void count_rows(struct parcel *parcel)
 {
+	struct state_counts sum = {0};
+	const struct state_counts *member = NULL;
 	for (const struct batch_share *share = parcel->batch.shares; share != NULL; share = share->next) {
+		if (share->member != member)
+			sum = (struct state_counts){0};
+		member = share->member;
+		batch_add_counts(&sum, &share->counts);
 		if (share->mark != NULL)
-			batch_add_counts(&share->mark->member.counts, &share->counts);
+			batch_add_counts(&share->mark->member.counts, &sum);
 	}
 }
 
 /* A delivery is durable, as open, before anything that belongs to it. */
-static void put_deliveries(struct state_txn *txn, const struct parcel *parcel)
+static void put_deliveries(struct state_txn *txn, const struct border *border)
 {
-	for (size_t i = 0; i < parcel->delivery_count; i++)
-		state_delivery_put(txn, &parcel->deliveries[i]);
+	for (size_t i = 0; i < border->delivery_count; i++)
+		state_delivery_put(txn, &border->deliveries[i]);
 }
 
 /* Members without a dataset of their own have no caches or runs to apply. */
-void parcel_put_marks(struct state_txn *txn, struct parcel *parcel)
+void parcel_put_border(struct state_txn *txn, struct parcel *parcel)
 {
-	put_deliveries(txn, parcel);
-	remember_counts(parcel);
-	for (size_t i = 0; i < parcel->mark_count; i++) {
-		const struct state_mark *mark = &parcel->marks[i];
+	struct border *border = &parcel->border;
+	put_deliveries(txn, border);
+	remember_counts(border);
+	for (size_t i = 0; i < border->mark_count; i++) {
+		const struct state_mark *mark = &border->marks[i];
 		if (mark->member.dataset == 0)
 			state_delivery_put_member(txn, &mark->member);
 		else
 			state_batch_apply_marks(txn, mark->member.dataset, mark, 1);
 	}
-	if (parcel->chunks.count == 0)
+	if (border->chunks.count == 0)
 		return;
-	chunks_sort(&parcel->chunks);
-	state_chunk_put(txn, parcel->dataset->record.id, parcel->chunks.added, parcel->chunks.count);
+	chunks_sort(&border->chunks);
+	state_chunk_put(txn, parcel->dataset->record.id, border->chunks.added, border->chunks.count);
 }
 
 /* Step 0: the rows as the object store will get them. Their object's name is fixed with the batch. */
@@ -92,7 +99,7 @@ static enum result keep_rows(const struct parcel *parcel, struct state_segment *
 {
 	const char *directory = parcel->spool->directory;
 	struct state_outbox batch = {.made_ns = clock_wall_ns()};
-	batch.seq = parcel->record.seq + (parcel->dataset->promotion_due ? 2 : 1);
+	batch.seq = parcel->record.seq + (parcel->promotion_due ? 2 : 1);
 	memcpy(batch.subject, parcel->batch_id.bytes, sizeof batch.subject);
 	CLEANUP_FREE char *path = spool_path(directory, batch.subject, SPOOL_ROWS);
 	if (path == NULL || spool_rows_object(segment->object, parcel->record.name, &batch) != 0)
@@ -107,9 +114,19 @@ static enum result keep_rows(const struct parcel *parcel, struct state_segment *
 static struct state_txn *begin_txn(struct parcel *parcel)
 {
 	struct state_txn *txn = state_txn_begin_write(parcel->state);
-	if (parcel->dataset->promotion_due)
+	if (parcel->promotion_due)
 		dataset_promote(parcel->dataset, txn, &parcel->record);
 	return txn;
+}
+
+/* The transaction that was begun with it; what was pending before is promoted with its success. */
+static enum result record(struct parcel *parcel, struct state_txn *txn, struct error *error)
+{
+	enum result result = commit_txn(txn, error);
+	parcel->is_recorded = result == RESULT_OK;
+	if (parcel->is_recorded)
+		parcel->promotion_due = false;
+	return result;
 }
 
 /* Step 1. */
@@ -117,18 +134,19 @@ static enum result put_intent(struct parcel *parcel, const struct state_segment 
 {
 	const struct dataset *dataset = parcel->dataset;
 	const struct batch *rows = &parcel->batch;
+	struct border *border = &parcel->border;
 	struct state_txn *txn = begin_txn(parcel);
-	put_deliveries(txn, parcel);
-	remember_counts(parcel);
-	chunks_sort(&parcel->chunks);
+	put_deliveries(txn, border);
+	remember_counts(border);
+	chunks_sort(&border->chunks);
 	struct state_batch batch = {
 	    .dataset = parcel->record.id,
 	    .seq = parcel->record.seq + 1,
 	    .schema_version = dataset->schema->version,
-	    .chunks = parcel->chunks.added,
-	    .chunk_count = parcel->chunks.count,
-	    .marks = parcel->marks,
-	    .mark_count = parcel->mark_count,
+	    .chunks = border->chunks.added,
+	    .chunk_count = border->chunks.count,
+	    .marks = border->marks,
+	    .mark_count = border->mark_count,
 	    .segment = segment,
 	    .watermark = watermark_after(dataset, &parcel->record.watermark, rows),
 	};
@@ -142,9 +160,7 @@ static enum result put_intent(struct parcel *parcel, const struct state_segment 
 	}
 	memcpy(batch.batch_id, parcel->batch_id.bytes, sizeof batch.batch_id);
 	state_batch_put(txn, &batch);
-	enum result result = commit_txn(txn, error);
-	parcel->is_recorded = result == RESULT_OK;
-	return result;
+	return record(parcel, txn, error);
 }
 
 struct sink_batch parcel_rows(const struct parcel *parcel)
@@ -152,7 +168,7 @@ struct sink_batch parcel_rows(const struct parcel *parcel)
 	return (struct sink_batch){
 	    .table = parcel->record.table,
 	    .schema = parcel->dataset->schema,
-	    .head = &parcel->dataset->head,
+	    .head = &parcel->head,
 	    .batch_id = parcel->batch_id,
 	    .expects_rows = parcel->record.rows > 0,
 	    .rows = parcel->batch.unseen,
@@ -184,19 +200,35 @@ static enum result commit_rows(struct parcel *parcel, struct error *error)
 	result = parcel->sink->interface->store(parcel->sink, &batch, error);
 	if (result != RESULT_OK)
 		return result;
-	parcel->is_stored = true;
-	parcel->seconds = (double)(clock_monotonic_ns() - started) / 1e9;
-	return parcel_merge(parcel, parcel->batch.unseen_count + parcel->chunks.count, error);
+	parcel->is_stored = parcel->promotion_due = true;
+	parcel->head.seq++;
+	parcel->head.batch_id = parcel->batch_id;
+	parcel->seconds[parcel->stored_count++] = (double)(clock_monotonic_ns() - started) / 1e9;
+	return parcel_merge(parcel, parcel->batch.unseen_count + parcel->border.chunks.count, error);
 }
 
 /* Of rows that were all seen. */
-static enum result commit_marks(struct parcel *parcel, struct error *error)
+static enum result commit_border(struct parcel *parcel, struct error *error)
 {
 	struct state_txn *txn = begin_txn(parcel);
-	parcel_put_marks(txn, parcel);
-	enum result result = commit_txn(txn, error);
-	parcel->is_recorded = result == RESULT_OK;
-	return result == RESULT_OK ? parcel_merge(parcel, parcel->chunks.count, error) : result;
+	parcel_put_border(txn, parcel);
+	enum result result = record(parcel, txn, error);
+	return result == RESULT_OK ? parcel_merge(parcel, parcel->border.chunks.count, error) : result;
+}
+
+static enum result join(struct parcel *parcel, size_t first, size_t end, struct error *error)
+{
+	if (parcel->is_stored)
+		parcel->batch_id = id_random();
+	parcel->is_recorded = parcel->is_stored = false;
+	if (borders_join(&parcel->borders, first, end, &parcel->border) != RESULT_OK)
+		return error_set(error, RESULT_NO_MEMORY, "out of memory");
+	return RESULT_OK;
+}
+
+enum result parcel_join_all(struct parcel *parcel, struct error *error)
+{
+	return join(parcel, 0, parcel->borders.count, error);
 }
 
 enum result parcel_store(struct parcel *parcel, struct error *error)
@@ -205,21 +237,25 @@ enum result parcel_store(struct parcel *parcel, struct error *error)
 	if (result != RESULT_OK)
 		return result;
 	count_rows(parcel);
-	if (parcel->batch.unseen_count > 0)
-		return commit_rows(parcel, error);
-	return parcel->chunks.count >= CHUNKS_MAX ? commit_marks(parcel, error) : RESULT_OK;
+	for (size_t first = 0, end; result == RESULT_OK && first < parcel->borders.count; first = end) {
+		end = batch_select(&parcel->batch, first);
+		result = join(parcel, first, end, error);
+		if (result != RESULT_OK)
+			return result;
+		if (parcel->batch.unseen_count > 0)
+			result = commit_rows(parcel, error);
+		else if (parcel->border.chunks.count >= CHUNKS_MAX)
+			result = commit_border(parcel, error);
+	}
+	return result;
 }
 
 void parcel_clear(struct parcel *parcel)
 {
 	batch_clear(&parcel->batch);
-	chunks_clear(&parcel->chunks);
-	free(parcel->marks);
-	free(parcel->deliveries);
-	parcel->marks = NULL;
-	parcel->deliveries = NULL;
-	parcel->mark_count = 0;
-	parcel->delivery_count = 0;
+	borders_clear(&parcel->borders);
+	borders_clear_one(&parcel->border);
+	parcel->stored_count = 0;
 	parcel->is_judged = parcel->is_recorded = parcel->is_stored = false;
 }
 
@@ -227,5 +263,6 @@ void parcel_free(struct parcel *parcel)
 {
 	parcel_clear(parcel);
 	batch_close(&parcel->batch);
-	chunks_free(&parcel->chunks);
+	borders_free(&parcel->borders);
+	borders_free_one(&parcel->border);
 }

@@ -34,6 +34,13 @@ static void teardown(void)
 
 TestSuite(batch, .init = setup, .fini = teardown);
 
+/* Of one part. */
+static void open_batch(size_t rows, size_t bytes, bool is_dry)
+{
+	struct batch_size size = {rows, bytes, rows, bytes};
+	cr_assert_eq(batch_open(&batch, &size, is_dry), RESULT_OK);
+}
+
 static void add(const char *row)
 {
 	size_t offset = batch.bytes.length;
@@ -48,12 +55,12 @@ static void judge(void)
 	struct state_txn *txn = state_txn_begin_read(state);
 	cr_assert_eq(batch_judge(&batch, txn, &rules), STATE_OK);
 	state_txn_abort(txn);
-	batch_fold(&batch);
+	batch_fold(&batch, &(struct batch){0});
 }
 
 Test(batch, the_first_of_equal_rows_is_new_and_order_is_kept)
 {
-	cr_assert_eq(batch_open(&batch, 16, 1 << 20, false), RESULT_OK);
+	open_batch(16, 1 << 20, false);
 	const char *const rows[] = {"delta", "alpha", "delta", "charlie", "alpha", "bravo"};
 	for (size_t i = 0; i < 6; i++)
 		add(rows[i]);
@@ -69,7 +76,7 @@ Test(batch, the_first_of_equal_rows_is_new_and_order_is_kept)
 
 Test(batch, rows_without_digests_are_judged_as_those_with)
 {
-	cr_assert_eq(batch_open(&batch, 3000, 1 << 20, false), RESULT_OK);
+	open_batch(3000, 1 << 20, false);
 	for (int i = 0; i < 3000; i++) {
 		size_t offset = batch.bytes.length;
 		cr_assert_eq(buffer_printf(&batch.bytes, "%d", i % 1000), RESULT_OK);
@@ -84,7 +91,7 @@ Test(batch, rows_without_digests_are_judged_as_those_with)
 
 Test(batch, the_digests_of_unseen_rows_rise_strictly)
 {
-	cr_assert_eq(batch_open(&batch, 1000, 1 << 20, false), RESULT_OK);
+	open_batch(1000, 1 << 20, false);
 	for (int i = 0; i < 1000; i++) {
 		char row[16];
 		snprintf(row, sizeof row, "%d", i % 700);
@@ -98,20 +105,20 @@ Test(batch, the_digests_of_unseen_rows_rise_strictly)
 
 Test(batch, it_is_full_by_rows_or_by_bytes)
 {
-	cr_assert_eq(batch_open(&batch, 2, 1 << 20, false), RESULT_OK);
+	open_batch(2, 1 << 20, false);
 	add("a");
 	cr_assert_not(batch_is_full(&batch));
 	add("b");
 	cr_assert(batch_is_full(&batch));
 	batch_close(&batch);
-	cr_assert_eq(batch_open(&batch, 100, 8, false), RESULT_OK);
+	open_batch(100, 8, false);
 	add("12345678");
 	cr_assert(batch_is_full(&batch));
 }
 
 Test(batch, a_dry_run_remembers_what_it_would_have_stored)
 {
-	cr_assert_eq(batch_open(&batch, 16, 1 << 20, true), RESULT_OK);
+	open_batch(16, 1 << 20, true);
 	add("a");
 	add("b");
 	judge();
@@ -134,7 +141,7 @@ static void add_as(const char *row, bool is_old, bool is_past)
 
 Test(batch, every_row_counts_once_whatever_stands_before_it)
 {
-	cr_assert_eq(batch_open(&batch, 16, 1 << 20, true), RESULT_OK);
+	open_batch(16, 1 << 20, true);
 	add("seen");
 	judge();
 	batch_clear(&batch);
@@ -156,4 +163,82 @@ Test(batch, every_row_counts_once_whatever_stands_before_it)
 	cr_assert_eq(batch.unseen_count, 2);
 	cr_assert(slice_equal(batch.unseen[0], slice_from_string("later")));
 	cr_assert(slice_equal(batch.unseen[1], slice_from_string("first")));
+}
+
+/* Parts of two rows each, of which these are to be stored. */
+static void judge_parts(const struct batch_size *size, const char *const *rows, size_t count)
+{
+	cr_assert_eq(batch_open(&batch, size, false), RESULT_OK);
+	for (size_t i = 0; i < count; i++) {
+		add(rows[i]);
+		if (i % 2 == 1)
+			cr_assert_eq(batch_end_part(&batch), RESULT_OK);
+	}
+	judge();
+}
+
+static void expect_selected(const char *const *rows, size_t count)
+{
+	cr_assert_eq(batch.unseen_count, count);
+	for (size_t i = 0; i < count; i++) {
+		struct slice row = slice_from_string(rows[i]);
+		cr_assert(slice_equal(batch.unseen[i], row), "place %zu", i);
+		struct row_digest digest = row_digest(row, KEY);
+		size_t place = 0;
+		while (place < count &&
+		       (batch.digests[place].hi != digest.hi || batch.digests[place].lo != digest.lo))
+			place++;
+		cr_assert_lt(place, count, "the digest of %s", rows[i]);
+		if (i > 0)
+			cr_assert_lt(state_digest_compare(batch.digests[i - 1], batch.digests[i]), 0);
+	}
+}
+
+Test(batch, parts_are_joined_as_far_as_one_transaction_goes)
+{
+	struct batch_size size = {3, 1 << 20, 100, 1 << 20};
+	const char *const rows[] = {"a", "b", "c", "a", "d", "e", "b", "b", "f", "a"};
+	judge_parts(&size, rows, 10);
+	cr_assert_eq(batch_select(&batch, 0), 2);
+	expect_selected((const char *const[]){"a", "b", "c"}, 3);
+	cr_assert_eq(batch_select(&batch, 2), 5, "nothing of the part between is to be stored");
+	expect_selected((const char *const[]){"d", "e", "f"}, 3);
+	cr_assert_eq(counts.new, 6);
+	cr_assert_eq(counts.duplicate, 4);
+}
+
+Test(batch, parts_of_which_nothing_is_to_be_stored_fit_any_transaction)
+{
+	struct batch_size size = {2, 4, 100, 1 << 20};
+	const char *const rows[] = {"a", "longer than that", "a", "a", "b", "c", "b", "b"};
+	judge_parts(&size, rows, 8);
+	cr_assert_eq(batch_select(&batch, 0), 2);
+	expect_selected((const char *const[]){"a", "longer than that"}, 2);
+	cr_assert_eq(batch_select(&batch, 2), 4);
+	expect_selected((const char *const[]){"b", "c"}, 2);
+}
+
+Test(batch, the_last_part_ends_where_there_is_no_room_for_more)
+{
+	struct batch_size size = {2, 1 << 20, 5, 100};
+	cr_assert_eq(batch_open(&batch, &size, false), RESULT_OK);
+	add("a");
+	add("b");
+	cr_assert(batch_is_full(&batch));
+	cr_assert_not(batch_has_room(&batch, 1), "it was to be the only one");
+	cr_assert(batch_has_room(&batch, 2));
+	cr_assert_eq(batch_end_part(&batch), RESULT_OK);
+	cr_assert_not(batch_is_full(&batch));
+	add("c");
+	add("d");
+	cr_assert_eq(batch_end_part(&batch), RESULT_OK);
+	add("e");
+	cr_assert(batch_is_full(&batch));
+	cr_assert_not(batch_has_room(&batch, BATCH_PARTS_MAX), "by rows");
+	batch_close(&batch);
+	size.all_rows = 100;
+	cr_assert_eq(batch_open(&batch, &size, false), RESULT_OK);
+	for (int i = 0; i < 10; i++)
+		add("0123456789");
+	cr_assert_not(batch_has_room(&batch, BATCH_PARTS_MAX), "by bytes");
 }
