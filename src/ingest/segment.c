@@ -171,9 +171,7 @@ static enum result encode_rows(FILE *from, const char *path, const struct schema
 {
 	CLEANUP(buffer_free) struct buffer text = {0};
 	CLEANUP(buffer_free) struct buffer row = {0};
-	if (append_header(&text, schema) != RESULT_OK)
-		return no_memory(error);
-	enum result result = write_member(writer, &text, error);
+	enum result result = append_header(&text, schema) == RESULT_OK ? RESULT_OK : no_memory(error);
 	while (result == RESULT_OK && (result = read_row(from, path, &row, error)) == RESULT_OK) {
 		result = append_row(&text, schema, (struct slice){row.data, row.length});
 		if (result != RESULT_OK)
@@ -211,7 +209,6 @@ struct segment_reader {
 	char *path;
 	uint32_t *ordinals; /* of the fields */
 	size_t count;
-	uint64_t row_count;
 	struct buffer text;
 	/* Bytes of the gzip file, and what they stand for. */
 	z_stream stream;
@@ -219,7 +216,6 @@ struct segment_reader {
 	unsigned char *out;
 	size_t at;
 	size_t length;
-	unsigned member_count; /* that have ended */
 	uint64_t member_bytes; /* of the one under way, or of the last */
 	bool is_in_member;
 	bool is_damaged;
@@ -250,7 +246,6 @@ static bool inflate_more(struct segment_reader *reader)
 		reader->length = PIECE_SIZE - reader->stream.avail_out;
 		reader->member_bytes += reader->length;
 		reader->is_in_member = code != Z_STREAM_END;
-		reader->member_count += code == Z_STREAM_END;
 		reader->is_damaged |= code != Z_OK && code != Z_STREAM_END;
 		if (reader->is_damaged || (code == Z_STREAM_END && inflateReset(&reader->stream) != Z_OK))
 			return false;
@@ -315,7 +310,8 @@ static enum result read_header(struct segment_reader *reader, const struct schem
 	while (end == FIELD_MORE) {
 		if (read_field(reader, &end, &is_null) != RESULT_OK)
 			return no_memory(error);
-		uint32_t ordinal = ordinal_of(schema, (struct slice){reader->text.data, reader->text.length});
+		uint32_t ordinal =
+		    ordinal_of(schema, (struct slice){reader->text.data, reader->text.length});
 		bool does_rise = reader->count == 0 || ordinal > reader->ordinals[reader->count - 1];
 		if (ordinal == 0 || !does_rise || end == FIELD_NONE || end == FIELD_DAMAGED)
 			return error_set(error, RESULT_INVALID, "'%s': its header is not of this schema",
@@ -367,10 +363,10 @@ void segment_close(struct segment_reader *reader)
 	free(reader);
 }
 
-/* What ends between two members was cut off, unless the last is empty. Of old files, the only one holds rows. */
+/* What ends between two members was cut off, unless the last is empty. */
 static bool is_whole(const struct segment_reader *reader)
 {
-	return reader->member_count == 1 ? reader->row_count > 0 : reader->member_bytes == 0;
+	return reader->member_bytes == 0;
 }
 
 enum result segment_next(struct segment_reader *reader, struct buffer *row, struct error *error)
@@ -389,6 +385,5 @@ enum result segment_next(struct segment_reader *reader, struct buffer *row, stru
 		if (result != RESULT_OK)
 			return no_memory(error);
 	}
-	reader->row_count++;
 	return RESULT_OK;
 }

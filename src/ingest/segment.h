@@ -17,9 +17,8 @@
  *   ended by \n; canonical values (type.h), quoted where they hold '"', ',', CR, LF or begin or end in a
  *   blank; null is empty, the empty text is "".
  *
- * The gzip file is of several members: the header, rows in pieces, and an empty one, without which it was cut off.
- * The same rows and schema make the same bytes, with one version of libdeflate. Files of earlier versions of this
- * program are one member; they are read as well.
+ * The gzip file is of several members: the text in pieces, and an empty one, without which it was cut off. The same
+ * rows and schema make the same bytes, with one version of libdeflate.
  */
 
 /* Writes and syncs the rows; *bytes is what that took. */

@@ -186,12 +186,12 @@ enum result spool_owe(struct state_txn *txn, const struct spool_options *options
 	if (spool_wants_raw(options, delivery)) {
 		if (raw_object(entry.object, dataset->record.name, delivery, entry.made_ns) != 0)
 			return error_set(error, RESULT_NO_MEMORY, "out of memory");
-		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE]) & entry.subject, 1);
+		state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
 	}
 	entry.kind = STATE_OUTBOX_MANIFEST;
 	entry.bytes = 0;
 	entry.object[0] = '\0';
-	state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE]) & entry.subject, 1);
+	state_outbox_put(txn, &entry, (const uint8_t(*)[STATE_ID_SIZE])&entry.subject, 1);
 	return RESULT_OK;
 }
 

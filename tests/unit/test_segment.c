@@ -166,25 +166,6 @@ Test(segment, that_was_cut_off_between_two_members_is_damaged)
 	free(data);
 }
 
-/* One member with everything, as zlib makes it. */
-static void write_old(const char *text)
-{
-	gzFile file = gzopen(gzip_path, "wb1");
-	cr_assert_gt(gzputs(file, text), 0);
-	cr_assert_eq(gzclose(file), Z_OK);
-}
-
-Test(segment, of_an_earlier_version_is_read)
-{
-	size_t count;
-	make_rows(3);
-	write_old("id,\"a, b\",c\n0,,\n1,plain,\"\"\n2,\"a,b\",\"\"\n");
-	cr_assert_eq(read_back(&count), RESULT_END, "%s", error.message);
-	cr_assert_eq(count, 3);
-	for (size_t size = size_of(gzip_path); size-- > 0;)
-		expect_damage(size);
-}
-
 Test(segment, is_refused_with_a_row_of_another_schema)
 {
 	uint64_t size;
