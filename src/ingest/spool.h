@@ -9,7 +9,7 @@
  * What waits for the object store on this machine: a directory beside the state with
  *
  *   <batch_id>.rows     the rows of one batch, as it was committed (ingest/segment.h)
- *   <batch_id>.csv.gz   the same as it will be stored; made of it, maybe before it is owed
+ *   <batch_id>.csv.gz   the same as it will be stored; takes its place, maybe before it is owed
  *   <delivery>.raw      a delivered file: a hard link where it has left the drop directory, else a copy
  *
  * Rows and copies are durable before the transaction that owes them. A link is not made before the file has left

@@ -168,8 +168,7 @@ static enum result store_schema(struct upload *upload, const struct state_outbox
 	return result;
 }
 
-/* The rows as they will be stored. They stay beside it until it is settled: a name that a power cut takes away again
- * is then given once more. */
+/* The rows as they will be stored, which take the place of the rows as they were committed. */
 static enum result encode_segment(struct upload *upload, const struct state_outbox *entry,
                                   const struct frozen *frozen, const char *path, struct error *error)
 {
@@ -186,8 +185,9 @@ static enum result encode_segment(struct upload *upload, const struct state_outb
 	schema_free(schema);
 	if (result == RESULT_OK && rename(part, path) != 0)
 		result = error_set_errno(error, RESULT_IO, "'%s': cannot rename", part);
-	if (result != RESULT_OK)
-		unlink(part);
+	if (result == RESULT_OK)
+		result = file_sync_directory(spool, error);
+	unlink(result == RESULT_OK ? rows : part);
 	return result;
 }
 
