@@ -2,21 +2,16 @@
 #ifndef ROWSIEVE_INGEST_COMMITTER_H
 #define ROWSIEVE_INGEST_COMMITTER_H
 
-#include <pthread.h>
-
+#include "base/aside.h"
 #include "ingest/parcel.h"
 
 /*
- * Stores a parcel beside the engine, which reads on: one at a time, on a thread that lives as long as that takes and
- * takes no signals. Between committer_give() and committer_await() parcel and sink are that thread's, and so is every
+ * Stores a parcel beside the engine, which reads on: one at a time. Between committer_give() and committer_await() parcel and sink are that thread's, and so is every
  * write to the state (P1 to P4 in DESIGN). Zero is a committer at rest.
  */
 struct committer {
 	struct parcel *parcel; /* that is away; NULL: none is */
-	pthread_t thread;
-	/* The thread's until it is joined. */
-	enum result result;
-	struct error error;
+	struct aside aside;
 };
 
 /* Nothing may be away. False: no thread is to be had, and the parcel stays the caller's to store. */

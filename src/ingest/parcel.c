@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/aside.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "ingest/segment.h"
@@ -163,14 +164,15 @@ static enum result put_intent(struct parcel *parcel, const struct state_segment 
 	return record(parcel, txn, error);
 }
 
+/* Nothing of it is moved on by preparing the batch. */
 struct sink_batch parcel_rows(const struct parcel *parcel)
 {
 	return (struct sink_batch){
-	    .table = parcel->record.table,
+	    .table = parcel->dataset->record.table,
 	    .schema = parcel->dataset->schema,
 	    .head = &parcel->head,
 	    .batch_id = parcel->batch_id,
-	    .expects_rows = parcel->record.rows > 0,
+	    .expects_rows = parcel->record.rows > 0 || parcel->promotion_due,
 	    .rows = parcel->batch.unseen,
 	    .row_count = parcel->batch.unseen_count,
 	    .update_count = parcel->batch.update_count,
@@ -185,26 +187,52 @@ enum result parcel_merge(const struct parcel *parcel, size_t added, struct error
 	return RESULT_OK;
 }
 
-static enum result commit_rows(struct parcel *parcel, struct error *error)
+/* Steps 0 and 1, and a share of the merging. */
+static enum result prepare(void *context, struct error *error)
 {
-	int64_t started = clock_monotonic_ns();
+	struct parcel *parcel = context;
 	struct state_segment segment;
 	bool is_kept = parcel->spool->rows;
 	enum result result = is_kept ? keep_rows(parcel, &segment, error) : RESULT_OK;
 	if (result == RESULT_OK)
 		result = put_intent(parcel, is_kept ? &segment : NULL, error);
-	if (result != RESULT_OK)
-		return result;
-	/* Step 2. */
+	if (result == RESULT_OK)
+		result = parcel_merge(parcel, parcel->batch.unseen_count + parcel->border.chunks.count, error);
+	return result;
+}
+
+static enum result await_preparation(void *preparation, struct error *error)
+{
+	return aside_await(preparation, error);
+}
+
+/* Step 2: while the rows go to the table it is prepared that they may stay there. */
+static enum result commit_rows(struct parcel *parcel, struct error *error)
+{
+	int64_t started = clock_monotonic_ns();
 	struct sink_batch batch = parcel_rows(parcel);
-	result = parcel->sink->interface->store(parcel->sink, &batch, error);
+	struct aside preparation = {0};
+	struct error failure;
+	bool is_beside = aside_start(&preparation, prepare, parcel);
+	batch.may_commit = is_beside ? await_preparation : NULL;
+	batch.context = &preparation;
+	enum result prepared = is_beside ? RESULT_OK : prepare(parcel, error);
+	if (prepared != RESULT_OK)
+		return prepared;
+	enum result result = parcel->sink->interface->store(parcel->sink, &batch, error);
+	if (is_beside)
+		prepared = aside_await(&preparation, &failure);
+	if (prepared != RESULT_OK) {
+		*error = failure;
+		return prepared;
+	}
 	if (result != RESULT_OK)
 		return result;
 	parcel->is_stored = parcel->promotion_due = true;
 	parcel->head.seq++;
 	parcel->head.batch_id = parcel->batch_id;
 	parcel->seconds[parcel->stored_count++] = (double)(clock_monotonic_ns() - started) / 1e9;
-	return parcel_merge(parcel, parcel->batch.unseen_count + parcel->border.chunks.count, error);
+	return RESULT_OK;
 }
 
 /* Of rows that were all seen. */

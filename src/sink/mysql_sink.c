@@ -174,6 +174,8 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 		result =
 		    mysql_head_add_to_ledger(session, batch->table, &after, sql_row_change(batch), error);
 	if (result == RESULT_OK)
+		result = sql_await_commit(batch, error);
+	if (result == RESULT_OK)
 		result = commit(session, RESULT_UNKNOWN, error);
 	else
 		mysql_session_rollback(session);

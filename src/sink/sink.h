@@ -61,6 +61,10 @@ struct sink_batch {
 	size_t row_count;
 	size_t update_count; /* so many of the rows, the last ones, take the place of the row with their key, or
 	                        are new where there is none */
+	/* What COMMIT has to wait for, when all else is done; NULL: nothing. Anything but RESULT_OK is store()'s result,
+	 * after a rollback. */
+	enum result (*may_commit)(void *context, struct error *error);
+	void *context;
 };
 
 /* What rowsieve_ledger says of a table. */

@@ -109,6 +109,11 @@ struct sink_batch sql_updates(const struct sink_batch *batch)
 	return part;
 }
 
+enum result sql_await_commit(const struct sink_batch *batch, struct error *error)
+{
+	return batch->may_commit == NULL ? RESULT_OK : batch->may_commit(batch->context, error);
+}
+
 int64_t sql_row_change(const struct sink_batch *batch)
 {
 	return (int64_t)(batch->row_count - batch->update_count);

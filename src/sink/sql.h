@@ -59,6 +59,9 @@ enum result sql_append_assignments(struct buffer *sql, const struct schema *sche
 struct sink_batch sql_new_rows(const struct sink_batch *batch);
 struct sink_batch sql_updates(const struct sink_batch *batch);
 
+/* What the batch's COMMIT waits for. */
+enum result sql_await_commit(const struct sink_batch *batch, struct error *error);
+
 /* By how much the batch changes the number of rows. */
 int64_t sql_row_change(const struct sink_batch *batch);
 

@@ -236,6 +236,8 @@ static enum result store(struct sink *sink, const struct sink_batch *batch, stru
 	if (result == RESULT_OK)
 		result =
 		    sqlite_head_add_to_ledger(database, batch->table, &after, sql_row_change(batch), error);
+	if (result == RESULT_OK)
+		result = sql_await_commit(batch, error);
 	if (result != RESULT_OK) {
 		sqlite_database_rollback(database);
 		return sql_in_table(result, batch->table, error);

@@ -150,6 +150,9 @@ static enum result fake_store(struct sink *sink, const struct sink_batch *batch,
 		return error_set(error, RESULT_UNREACHABLE, "fake: lost before COMMIT");
 	if (happens(fake, fake->odds.head_moved))
 		fake->presence.head.epoch++;
+	enum result allowed = batch->may_commit == NULL ? RESULT_OK : batch->may_commit(batch->context, error);
+	if (allowed != RESULT_OK)
+		return allowed;
 	if (happens(fake, fake->odds.late_commit)) {
 		fake->late.is_waiting = true;
 		fake->late.expected = *batch->head;

@@ -231,6 +231,48 @@ void sink_properties_a_batch_moves_head_and_ledger(struct sink_fixture *fixture)
 	                       "1|2\n2|0\n");
 }
 
+struct permission {
+	struct sink_fixture *fixture;
+	enum result answer;
+	unsigned asked;
+};
+
+static enum result may_commit(void *context, struct error *error)
+{
+	struct permission *permission = context;
+	permission->asked++;
+	sink_properties_expect(permission->fixture, "SELECT COUNT(*) FROM t", "0\n");
+	return permission->answer == RESULT_OK ? RESULT_OK : error_set(error, permission->answer, "not now");
+}
+
+void sink_properties_a_batch_is_committed_only_when_it_may_be(struct sink_fixture *fixture)
+{
+	struct error error;
+	struct sink_head head;
+	sink_properties_begin(fixture, "t", plain, &head);
+	struct slice row = sink_properties_row(plain, one_row);
+	struct permission permission = {fixture, RESULT_STATE, 0};
+	const struct sink_batch batch = {
+	    .table = "t",
+	    .schema = plain,
+	    .head = &head,
+	    .batch_id = sink_properties_batch,
+	    .rows = &row,
+	    .row_count = 1,
+	    .may_commit = may_commit,
+	    .context = &permission,
+	};
+	cr_assert_eq(fixture->sink->interface->store(fixture->sink, &batch, &error), RESULT_STATE);
+	sink_properties_expect(fixture, "SELECT COUNT(*) FROM t", "0\n");
+	sink_properties_expect(fixture, "SELECT seq FROM rowsieve_head", "0\n");
+	permission.answer = RESULT_OK;
+	cr_assert_eq(fixture->sink->interface->store(fixture->sink, &batch, &error), RESULT_OK, "%s",
+	             error.message);
+	sink_properties_expect(fixture, "SELECT COUNT(*) FROM t", "1\n");
+	cr_assert_eq(permission.asked, 2);
+	free((void *)row.data);
+}
+
 void sink_properties_a_batch_on_another_head_leaves_nothing(struct sink_fixture *fixture)
 {
 	struct error error;

@@ -19,6 +19,7 @@ struct sink_fixture {
 	X(create_refuses_our_own_table_names)                                                                \
 	X(names_are_quoted)                                                                                  \
 	X(a_batch_moves_head_and_ledger)                                                                     \
+	X(a_batch_is_committed_only_when_it_may_be)                                                          \
 	X(a_batch_on_another_head_leaves_nothing)                                                            \
 	X(judging_shuts_out_the_old_epoch)                                                                   \
 	X(judging_without_our_head_disagrees)                                                                \

@@ -16,6 +16,7 @@
 #include "no_threads.h"
 #include "schema/row.h"
 #include "scratch.h"
+#include "state_batch.h"
 #include "state_txn.h"
 
 enum { ROWS = 100 /* of a batch */, BATCHES = 200 };
@@ -41,15 +42,35 @@ static pthread_t stored_by;
 static unsigned reports_of_stored;
 static uint64_t last_new;
 
+/* Whatever is committed is pending in the state by then (I1). */
+static enum result commit_what_is_pending(void *context, struct error *error)
+{
+	const struct sink_batch *batch = context;
+	enum result allowed =
+	    batch->may_commit != NULL ? batch->may_commit(batch->context, error) : RESULT_OK;
+	if (allowed != RESULT_OK)
+		return allowed;
+	struct state_pending pending;
+	uint32_t dataset;
+	struct state_txn *txn = state_txn_begin_read(state);
+	cr_assert_eq(state_batch_next_pending(txn, 0, &dataset, &pending), STATE_OK);
+	cr_assert_eq(memcmp(pending.batch_id, batch->batch_id.bytes, STATE_ID_SIZE), 0);
+	state_txn_abort(txn);
+	return RESULT_OK;
+}
+
 static enum result held_store(struct sink *self, const struct sink_batch *batch, struct error *error)
 {
+	struct sink_batch asked = *batch;
+	asked.may_commit = commit_what_is_pending;
+	asked.context = (void *)batch;
 	stored_by = pthread_self();
 	atomic_store(&is_storing, true);
 	if (is_held)
 		sem_wait(&let_go);
 	if (is_failing && good_stores-- == 0)
 		return error_set(error, RESULT_UNREACHABLE, "not now");
-	return plain_store(self, batch, error);
+	return plain_store(self, &asked, error);
 }
 
 static void on_report(void *context, const struct ingest_report *report)
