@@ -23,7 +23,7 @@ struct aside {
 /* Nothing may be under way. False: no thread is to be had, and nothing was done. */
 bool aside_start(struct aside *aside, enum result (*work)(void *context, struct error *error), void *context);
 
-/* Waits for the work, if that was not done yet: what it returned. The aside was started. */
+/* Waits for the work, if that was not done yet: what it returned, RESULT_OK of one at rest. */
 enum result aside_await(struct aside *aside, struct error *error) WARN_UNUSED;
 
 #endif

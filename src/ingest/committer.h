@@ -6,8 +6,8 @@
 #include "ingest/parcel.h"
 
 /*
- * Stores a parcel beside the engine, which reads on: one at a time. Between committer_give() and committer_await() parcel and sink are that thread's, and so is every
- * write to the state (P1 to P4 in DESIGN). Zero is a committer at rest.
+ * Stores a parcel beside the engine, which reads on: one at a time. Between committer_give() and committer_await() parcel
+ * and sink are that thread's, and so is every write to the state (P1 to P4 in DESIGN). Zero is a committer at rest.
  */
 struct committer {
 	struct parcel *parcel; /* that is away; NULL: none is */

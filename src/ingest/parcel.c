@@ -212,16 +212,16 @@ static enum result commit_rows(struct parcel *parcel, struct error *error)
 	int64_t started = clock_monotonic_ns();
 	struct sink_batch batch = parcel_rows(parcel);
 	struct aside preparation = {0};
-	struct error failure;
-	bool is_beside = aside_start(&preparation, prepare, parcel);
-	batch.may_commit = is_beside ? await_preparation : NULL;
+	batch.may_commit = await_preparation;
 	batch.context = &preparation;
-	enum result prepared = is_beside ? RESULT_OK : prepare(parcel, error);
-	if (prepared != RESULT_OK)
-		return prepared;
-	enum result result = parcel->sink->interface->store(parcel->sink, &batch, error);
-	if (is_beside)
-		prepared = aside_await(&preparation, &failure);
+	enum result result = RESULT_OK;
+	if (!aside_start(&preparation, prepare, parcel))
+		result = prepare(parcel, error);
+	if (result != RESULT_OK)
+		return result;
+	result = parcel->sink->interface->store(parcel->sink, &batch, error);
+	struct error failure;
+	enum result prepared = aside_await(&preparation, &failure);
 	if (prepared != RESULT_OK) {
 		*error = failure;
 		return prepared;
