@@ -59,6 +59,15 @@ static enum state_result open_directory(const struct state_options *options, int
 	return fail_errno(error, "open", options->directory);
 }
 
+/* What cannot be looked at is there: nothing must ever take the place of a state. */
+static enum state_result look_for_environment(int directory, const char *path, bool *is_there,
+                                              struct state_error *error)
+{
+	struct stat status;
+	*is_there = fstatat(directory, "data.mdb", &status, AT_SYMLINK_NOFOLLOW) == 0;
+	return *is_there || errno == ENOENT ? STATE_OK : fail_errno(error, "open", path);
+}
+
 static enum state_result check_directory(int directory, const struct state_options *options,
                                          struct state_error *error)
 {
@@ -70,10 +79,12 @@ static enum state_result check_directory(int directory, const struct state_optio
 		    error, STATE_IO,
 		    "the state in '%s' is on NFS, where neither locks nor shared memory can be relied on",
 		    options->directory);
-	if (options->must_exist && faccessat(directory, "data.mdb", F_OK, 0) != 0)
+	bool is_there;
+	enum state_result result = look_for_environment(directory, options->directory, &is_there, error);
+	if (result == STATE_OK && options->must_exist && !is_there)
 		return state_error_set(error, STATE_NOT_FOUND, "there is no state in '%s'",
 		                       options->directory);
-	return STATE_OK;
+	return result;
 }
 
 static enum state_result report_holder(int lock, const char *directory, struct state_error *error)
@@ -117,8 +128,10 @@ static enum state_result fail_environment(struct state *state, int code, struct 
 static enum state_result make_environment(struct state *state, int directory, struct state_error *error)
 {
 	static const char name[] = "data.mdb.new";
-	if (faccessat(directory, "data.mdb", F_OK, 0) == 0)
-		return STATE_OK;
+	bool is_there;
+	enum state_result result = look_for_environment(directory, state->directory, &is_there, error);
+	if (result != STATE_OK || is_there)
+		return result;
 	char *path = NULL;
 	MDB_env *env = NULL;
 	int code = unlinkat(directory, name, 0) == 0 || errno == ENOENT ? mdb_env_create(&env) : errno;
@@ -130,7 +143,7 @@ static enum state_result make_environment(struct state *state, int directory, st
 		code = mdb_env_sync(env, 1);
 	if (env != NULL)
 		mdb_env_close(env);
-	if (code == 0 && renameat(directory, name, directory, "data.mdb") != 0)
+	if (code == 0 && renameat2(directory, name, directory, "data.mdb", RENAME_NOREPLACE) != 0)
 		code = errno;
 	free(path);
 	return code == 0 ? STATE_OK : fail_environment(state, code, error);
@@ -300,10 +313,15 @@ static enum state_result open_tables(struct state *state, bool must_exist, int d
 	}
 	if (result == STATE_OK)
 		result = empty ? make_tables(state, txn) : read_tables(state, txn);
-	result = state_txn_commit(txn, error);
-	if (result == STATE_OK && empty)
+	/* Before it is more than empty, so that whoever is cut off here finds it empty and does this again. */
+	if (result == STATE_OK && empty) {
 		result = sync_names(directory, state->directory, error);
-	return result;
+		if (result != STATE_OK) {
+			state_txn_abort(txn);
+			return result;
+		}
+	}
+	return state_txn_commit(txn, error);
 }
 
 /* What a crash has left half done: outputs of merges, inputs not removed yet, rebuilds. */

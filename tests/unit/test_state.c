@@ -509,3 +509,19 @@ Test(state, a_schema_is_frozen_once_written)
 	cr_assert_eq(state_dataset_put_schema(txn, 1, 1, "two", 3), STATE_MISUSE);
 	state_txn_abort(txn);
 }
+
+/* What is not seen need not be absent: here the disk that holds it is away. */
+Test(state, that_cannot_be_looked_at_is_not_made_anew)
+{
+	struct state_error error;
+	char path[300], link[300];
+	struct stat status;
+	fixture_stop(&f);
+	snprintf(path, sizeof(path), "%s/data.mdb", f.directory);
+	snprintf(link, sizeof(link), "%s/away/data.mdb", f.directory);
+	cr_assert_eq(remove(path), 0);
+	cr_assert_eq(symlink(link, path), 0);
+	cr_expect_neq(try_start(&error), STATE_OK, "a new state was made");
+	cr_assert_eq(lstat(path, &status), 0);
+	cr_assert(S_ISLNK(status.st_mode), "the way to the old state is gone");
+}
