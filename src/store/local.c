@@ -75,7 +75,8 @@ static enum result add_place(struct local *local, const char *path, struct error
 
 /*
  * Makes the directories that lead to the path, and notes which of them the next flush has to sync: each in the one
- * above it too, since what an earlier run made it may not have lived to sync.
+ * above it too, since what an earlier run made it may not have lived to sync. Those that are known need not be there
+ * any more.
  */
 static enum result make_parents(struct local *local, const char *path, struct error *error)
 {
@@ -83,22 +84,23 @@ static enum result make_parents(struct local *local, const char *path, struct er
 	if (above == NULL)
 		return no_memory(error);
 	*strrchr(above, '/') = '\0';
-	struct place *known = find_place(local, above);
 	size_t count_before = local->place_count;
-	enum result result = known != NULL ? RESULT_OK : file_make_directory(above, 0755, error);
+	bool is_made = access(above, F_OK) != 0;
+	enum result result = is_made ? file_make_directory(above, 0755, error) : RESULT_OK;
 	size_t top = strlen(local->directory);
-	while (result == RESULT_OK && known == NULL) {
+	while (result == RESULT_OK) {
+		struct place *known = find_place(local, above);
+		if (known != NULL)
+			known->is_changed = true;
+		else
+			result = add_place(local, above, error);
 		bool is_top = strlen(above) < top || strrchr(above + 1, '/') == NULL;
-		result = add_place(local, above, error);
-		if (is_top)
+		if (is_top || (known != NULL && !is_made))
 			break;
 		*strrchr(above, '/') = '\0';
-		known = find_place(local, above);
 	}
 	while (result != RESULT_OK && local->place_count > count_before)
 		free(local->places[--local->place_count].path);
-	if (result == RESULT_OK && known != NULL)
-		known->is_changed = true;
 	return result;
 }
 
