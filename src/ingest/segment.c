@@ -288,6 +288,10 @@ static enum result read_field(struct segment_reader *reader, enum field_end *end
 			return RESULT_OK;
 		}
 		char value = (char)byte;
+		if (reader->text.length == ROW_MAX) {
+			*end = FIELD_DAMAGED;
+			return RESULT_OK;
+		}
 		if (buffer_append(&reader->text, &value, 1) != RESULT_OK)
 			return RESULT_NO_MEMORY;
 	}
@@ -375,11 +379,13 @@ enum result segment_next(struct segment_reader *reader, struct buffer *row, stru
 		enum field_end end;
 		bool is_null;
 		enum result result = read_field(reader, &end, &is_null);
-		if (result == RESULT_OK && end == FIELD_NONE && i == 0 && is_whole(reader))
+		if (result != RESULT_OK)
+			return no_memory(error);
+		if (end == FIELD_NONE && i == 0 && is_whole(reader))
 			return RESULT_END;
 		if (end != (i + 1 < reader->count ? FIELD_MORE : FIELD_LAST))
 			return error_set(error, RESULT_INVALID, "'%s' is damaged", reader->path);
-		if (result == RESULT_OK && !is_null)
+		if (!is_null)
 			result = row_append(row, reader->ordinals[i],
 			                    (struct slice){reader->text.data, reader->text.length});
 		if (result != RESULT_OK)
