@@ -37,7 +37,7 @@ struct parcel {
 	                         promoted */
 	bool is_stored;   /* the table has confirmed it */
 
-	/* Of all batches that were stored: from the rows for the object store, or the intent, to the answer to COMMIT. */
+	/* Of all batches that were stored: from when the first of them was sent to the answer to COMMIT. */
 	double seconds[BATCH_PARTS_MAX];
 	size_t stored_count;
 };

@@ -140,7 +140,8 @@ struct sink_interface {
 	/*
 	 * One transaction: compare-and-swap of the head (RESULT_DISAGREES and a rollback when it is not
 	 * exactly one row), the rows, the ledger row, COMMIT. RESULT_OK only when the COMMIT was confirmed;
-	 * RESULT_UNKNOWN when it was sent and not confirmed; everything else: certainly not stored.
+	 * RESULT_UNKNOWN when it was sent and not confirmed; everything else, and whatever may_commit() says:
+	 * certainly not stored.
 	 */
 	enum result (*store)(struct sink *sink, const struct sink_batch *batch, struct error *error);
 

@@ -190,6 +190,7 @@ enum result ahead_next(struct ahead *ahead, struct ahead_span *out, struct error
 	if (span->result == RESULT_OK)
 		span->result = digest_chunks(ahead->content, span);
 	if (span->result != RESULT_OK) {
+		span->is_end = true; /* nothing comes behind what failed */
 		*error = span->error;
 		return span->result;
 	}

@@ -177,6 +177,7 @@ static void store_first_power(uint8_t power[GHASH_BLOCK], const uint8_t key[GHAS
 	halves[1] = high ^ (over & UINT64_C(0xc200000000000000));
 	halves[0] = low ^ (over & 1);
 	memcpy(power, halves, sizeof halves);
+	explicit_bzero(halves, sizeof halves);
 }
 
 PCLMUL static void store_powers(struct ghash *ghash, const uint8_t key[GHASH_BLOCK])

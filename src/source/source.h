@@ -12,7 +12,7 @@
  * A delivered file as a sequence of members, each a stream of plain bytes. A plain, gzip or zstd file is one
  * member; a zip holds one or many. What a file is, its first bytes say, never its name. Reading is streaming:
  * no member is ever held whole. Bytes come from read(2), so a producer that truncates the file cannot
- * kill us.
+ * kill us. A source is used by one thread at a time, and may change hands.
  */
 struct source;
 
