@@ -361,10 +361,12 @@ static void select_digests(struct batch *batch, size_t first, size_t end)
 	}
 }
 
+/* A part of which nothing is to be stored always does, and any behind only such: what goes with these is never alone. */
 static bool fits(const struct batch *batch, struct batch_part before, size_t part)
 {
 	const struct batch_part *ends = &batch->parts[part];
-	return ends->unseen == part_before(batch, part).unseen ||
+	size_t so_far = part_before(batch, part).unseen;
+	return ends->unseen == so_far || so_far == before.unseen ||
 	       (ends->unseen - before.unseen <= batch->size.rows &&
 	        ends->unseen_bytes - before.unseen_bytes <= batch->size.bytes);
 }

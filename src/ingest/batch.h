@@ -163,7 +163,7 @@ enum result batch_set_digests(struct batch *batch, const struct state_sort_item 
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules);
 
 /* What is to be stored of the part `first`, and of as many behind it as one transaction may take: says where these end.
- * Parts of which nothing is to be stored always fit. */
+ * Parts of which nothing is to be stored always fit; nothing is to be stored at all where there is nothing here. */
 size_t batch_select(struct batch *batch, size_t first);
 
 /* Adds what was counted to the members' counts, once, and to those of their marks that were packed with `next`

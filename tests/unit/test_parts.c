@@ -58,7 +58,7 @@ static void on_report(void *context, const struct ingest_report *report)
 	last = report->counts;
 }
 
-static void open_engine(void)
+static void open_engine(size_t bytes)
 {
 	struct state_options state_options = {.directory = state_path};
 	struct state_error failure;
@@ -69,7 +69,7 @@ static void open_engine(void)
 	    .create_unmatched = true,
 	    .done = rejected,
 	    .rejected = rejected,
-	    .batch = {.rows = ROWS, .bytes = 1 << 20, .all_rows = PARTS * ROWS, .all_bytes = 1 << 22},
+	    .batch = {.rows = ROWS, .bytes = bytes, .all_rows = PARTS * ROWS, .all_bytes = 1 << 22},
 	    .max_field = 1 << 20,
 	    .max_columns = 100,
 	    .limits = {.max_members = 10, .max_ratio = 100},
@@ -94,7 +94,7 @@ static void setup(void)
 	is_failing = has_same_id = false;
 	stores = 0;
 	most_rows = 0;
-	open_engine();
+	open_engine(1 << 20);
 }
 
 static void teardown(void)
@@ -237,4 +237,30 @@ Test(parts, a_failure_leaves_the_marks_of_the_transactions_before_it)
 	fail_behind(1, "1.csv", SEEN);
 	fail_behind(3, "2.csv", SEEN + NEW);
 	fail_behind(PARTS - 1, "3.csv", SEEN + 2 * NEW);
+}
+
+/* What goes with the parts in front of it, of which nothing is to be stored, is not passed over. */
+Test(parts, a_row_as_long_as_a_transaction_takes_the_seen_ones_before_it_along)
+{
+	enum { LONG = 2000 };
+	struct error error;
+	uint64_t ignored;
+	ingest_close(ingest);
+	state_close(state);
+	open_engine(LONG);
+	store_seen();
+	char *again = write_seen_and_new("again.csv", SEEN, 0, NULL);
+	cr_assert_eq(read_file(again, &error), RESULT_OK, "%s", error.message);
+	cr_assert_gt(ingest->parts, 1);
+	char *path = write_seen_and_new("long.csv", SEEN - ROWS, 0, NULL);
+	FILE *file = fopen(path, "a");
+	cr_assert_not_null(file);
+	fprintf(file, "%0*d\n", LONG, 7);
+	fclose(file);
+	cr_assert_eq(read_file(path, &error), RESULT_OK, "%s", error.message);
+	struct state_member member = member_of(path, &ignored);
+	cr_assert_eq(member.counts.new, 1);
+	cr_assert_eq(member.counts.duplicate, SEEN - ROWS);
+	free(again);
+	free(path);
 }
