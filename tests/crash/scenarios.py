@@ -185,6 +185,31 @@ dataset "k" { files = { "k*.csv" } }
         return seen
 
 
+class Parts(Scenario):
+    """Most rows of a file were seen: many batches of them are judged at once, and what is new among them takes several
+    transactions, the last of which hold rows that came twice."""
+
+    name = "parts"
+    configuration = """
+batch { rows = 4  wait = "20ms" }
+dataset "k" { files = { "k*.csv" } }
+"""
+    kinds = ("kill", "cut", "fault")
+    share = 3
+    chosen_places = HANDS
+    must_hit = HANDS[:1]
+
+    rows = [f"{n},t{n}" for n in range(60)]
+
+    def deliver(self, site):
+        site.deliver("k1.csv", csv("n,text", self.rows[:24]))
+        site.deliver("k2.csv", csv("n,text", self.rows[:24] * 3 + self.rows[20:50] + ["ragged"] + self.rows[40:]))
+
+    def observe(self, site, seen):
+        check_table(seen, self.rows)
+        return seen
+
+
 class Rebuild(Scenario):
     """Rows were lost from the table: it is read back, and what was archived is delivered once more."""
 
@@ -225,4 +250,4 @@ dataset "k" { files = { "k*.csv" } }
         return {**seen, "history": sorted(files), "new": None}
 
 
-SCENARIOS = [Deliveries(), Backup(), Keyed(), Chunks(), Rebuild()]
+SCENARIOS = [Deliveries(), Backup(), Keyed(), Chunks(), Parts(), Rebuild()]
