@@ -246,6 +246,7 @@ struct ingest_options app_ingest_options(const struct app *app)
 	 * quarter for what is known of these. The other half holds a record in the making and what libraries need. */
 	uint64_t share = config->memory / 4;
 	uint64_t rows = lesser(config->batch.rows, share / BATCH_DIGESTED_ROW_COST);
+	uint64_t bytes = lesser(config->batch.bytes, share / 2);
 	return (struct ingest_options){
 	    .state = app->state,
 	    .sink = app->sink,
@@ -257,9 +258,9 @@ struct ingest_options app_ingest_options(const struct app *app)
 	    .rejected = config->rejected,
 	    .spool = app_spool_options(config),
 	    .batch = {.rows = rows,
-	              .bytes = lesser(config->batch.bytes, share / 2),
-	              .all_rows = share / BATCH_ROW_COST,
-	              .all_bytes = share / 2},
+	              .bytes = bytes,
+	              .all_rows = lesser(share / BATCH_ROW_COST, BATCH_PARTS_MAX * rows),
+	              .all_bytes = lesser(share / 2, BATCH_PARTS_MAX * bytes)},
 	    .max_field = config->limits.max_field,
 	    .max_columns = config->limits.max_columns,
 	    .limits = {.max_members = config->limits.max_members, .max_ratio = config->limits.max_ratio},

@@ -48,7 +48,7 @@ struct batch_share {
 	struct state_counts counts;  /* what batch_judge() found, until it is folded */
 	struct state_counts *member; /* all of its rows */
 	size_t first;                /* place of the first row */
-	struct state_mark *mark;     /* that covers them; NULL: none was packed (ingest/border.h) */
+	struct state_mark *mark;     /* that covers them; NULL: none was packed (ingest/borders.h) */
 	struct batch_share *next;
 };
 

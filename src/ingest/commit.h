@@ -20,9 +20,9 @@
 enum result commit_batch(struct ingest *ingest, struct error *error) WARN_UNUSED;
 
 /*
- * The same for a full batch of which more is to come: its rows are judged and stored by another thread, where they
- * may be, while the engine reads on. What becomes of it is heard of by the next call, and so is a failure. Only
- * member.c leaves a batch away, and only while it reads records: P1 in DESIGN.
+ * The same for a full part behind which more is to come: it ends, and where there is no room for another all are judged
+ * and stored by another thread, where they may be, while the engine reads on. What becomes of them is heard of by the next
+ * call, and so is a failure. Only member.c leaves a batch away, and only while it reads records: P1 in DESIGN.
  */
 enum result commit_ahead(struct ingest *ingest, struct error *error) WARN_UNUSED;
 

@@ -21,7 +21,7 @@ struct delivery_member {
 	struct dataset *dataset; /* NULL when none takes it */
 	uint64_t resume_at;      /* plain bytes that live batches cover already */
 	uint64_t records;        /* read so far: what the counts must add up to */
-	bool is_dirty;           /* the mark says more than the state */
+	bool is_dirty;           /* it moved on since its mark was packed */
 	bool is_past;            /* the record at hand is covered already: of a bag, which counts it again */
 	struct buffer header;    /* its header's bytes, for the reject file */
 };
@@ -34,7 +34,7 @@ struct delivery {
 	char dataset[SCHEMA_NAME_MAX + 1];       /* that takes every member; "": by their titles */
 	const struct state_watermark *watermark; /* ingest_file.watermark */
 	uint64_t ticket;
-	bool is_recorded;                 /* the state has the record */
+	bool is_recorded;                 /* packed for the state, or there already */
 	bool is_superseded;               /* begun for another dataset or watermark, or before a rebuild */
 	bool is_read;                     /* to its end, whatever that was */
 	bool is_ended;                    /* and the state says so */

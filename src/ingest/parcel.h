@@ -22,7 +22,7 @@ struct parcel {
 	const struct dataset *dataset; /* read only, and not changed before it is unpacked */
 	struct batch batch;            /* does the judging; `counts` of its rows are added to the marks */
 	struct borders borders;
-	bool is_full;   /* there was no room for more rows */
+	bool is_full;   /* its last part had to end */
 	bool is_judged; /* by parcel_judge(), and its counts are in the marks already */
 
 	/* Where the dataset stands: as packed, and then as each transaction leaves it. */
