@@ -8,7 +8,7 @@
  * The seen-set: every digest a dataset ever committed, as sorted runs. A run is written with the batch record
  * that it belongs to (state_batch.h), as packed pieces of 65,520 bytes (16 pages less LMDB's header) under
  * the key (run, the piece's first digest): the key is the fence, so finding a place touches one piece. Its
- * filter is a split-block Bloom filter, 10 bits an entry, whose block is chosen by the digest's high word in
+ * filter is a split-block Bloom filter, 14 bits an entry, whose block is chosen by the digest's high word in
  * rising order, so that sorted probes stream through it. The runs of a dataset without a key hold digests of
  * rows, those of a keyed dataset key digests with row digests.
  *

@@ -69,7 +69,7 @@ Test(state_filter, with_and_without_vector_instructions_the_same_digests_pass)
 	size_t wrong = pass(state_filter_choose, dataset, absent, ABSENT, 1, with);
 	cr_assert_eq(pass(state_filter_choose_plain, dataset, absent, ABSENT, 1, without), wrong);
 	cr_assert_eq(memcmp(with, without, sizeof(with)), 0);
-	cr_assert_lt(wrong, ABSENT / 50, "ten bits an entry let less than two per cent pass");
+	cr_assert_lt(wrong, ABSENT / 200, "fourteen bits an entry let less than one in 200 pass");
 	cr_assert_gt(wrong, 0);
 	free(digests);
 	free(absent);
