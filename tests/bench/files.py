@@ -63,11 +63,14 @@ class Files:
             subprocess.run(["bash", "-c", script, "bash", self.base, str(rows), str(self.rows)], stdout=file, check=True)
         return out
 
-    def sample(self, rows, new):
-        """A delivery in no order: rows of the base, and new ones."""
+    def sample(self, rows, new, order):
+        """Some rows of the base, which ones and in what order says a number, and new ones among them."""
         self.marks += 1
         script = (
-            'head -n 1 "$1"; { tail -n +2 "$1" | shuf -n "$2" --random-source="$1";'
-            ' seq "$3" | sed "s/.*/m$4-&,Pune,1-Jan-15,Gold,Bills,F,&/"; } | shuf --random-source="$1"'
+            'tail -c "+$((1000 * $5 + 1))" "$1" >"$6"; head -n 1 "$1";'
+            ' { tail -n +2 "$1" | shuf -n "$2" --random-source="$6";'
+            ' seq "$3" | sed "s/.*/m$4-&,Pune,1-Jan-15,Gold,Bills,F,&/"; } | shuf --random-source="$6"; rm "$6"'
         )
-        return shell(script, self.base, rows - new, new, self.marks, out=self.directory / "sample.csv")
+        random = self.directory / "random"
+        out = self.directory / "sample.csv"
+        return shell(script, self.base, rows - new, new, self.marks, order, random, out=out)

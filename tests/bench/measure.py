@@ -17,9 +17,10 @@ def require(what, found, expected):
 
 
 class Series:
-    """Runs of one thing."""
+    """Runs of one thing; peaks are looked for every so many seconds."""
 
-    def __init__(self):
+    def __init__(self, interval=0.01):
+        self.interval = interval
         self.seconds = []
         self.peak_kib = 0
 
@@ -32,7 +33,7 @@ class Series:
         with tempfile.TemporaryFile() as out:
             began = time.monotonic()
             process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, **options)
-            watch = PeakWatch(process.pid)
+            watch = PeakWatch(process.pid, self.interval)
             status = process.wait()
             self.seconds.append(time.monotonic() - began)
             self.peak_kib = max(self.peak_kib, watch.stop())
@@ -43,9 +44,10 @@ class Series:
 
 
 class PeakWatch:
-    """The peak of what a process holds beside mapped files, looked at a hundred times a second."""
+    """The peak of what a process holds beside mapped files, looked at every so many seconds."""
 
-    def __init__(self, pid):
+    def __init__(self, pid, interval):
+        self.interval = interval
         self.path = pathlib.Path(f"/proc/{pid}/status")
         self.peak = 0
         self.ended = threading.Event()
@@ -53,7 +55,7 @@ class PeakWatch:
         self.thread.start()
 
     def _watch(self):
-        while not self.ended.wait(0.01):
+        while not self.ended.wait(self.interval):
             try:
                 lines = self.path.read_text().splitlines()
             except OSError:
@@ -78,11 +80,11 @@ class Table:
         self.lines = []
 
     def add(self, case, what, ours, reference, theirs, bound, unit="s", at_least=False):
-        """Without a reference the bound is of our figure itself."""
+        """Without a reference the bound is of our figure itself; without a bound the ratio is told."""
         ratio = ours if theirs is None else ours / theirs
-        met = ratio >= bound if at_least else ratio <= bound
+        met = bound is None or (ratio >= bound if at_least else ratio <= bound)
         sign = "≥" if at_least else "≤"
-        verdict = (f"{ratio:.3g}", f"{sign} {bound:.3g}", "yes" if met else "**no**")
+        verdict = (f"{ratio:.3g}", *(("", "") if bound is None else (f"{sign} {bound:.3g}", "yes" if met else "**no**")))
         self.lines.append((case, what, figure(ours, unit), reference, figure(theirs, unit), *verdict))
         print("  " + " | ".join(self.lines[-1]), flush=True)
 

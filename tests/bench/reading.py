@@ -109,7 +109,7 @@ class Reading:
         for rows in (small, large):
             shutil.rmtree(self.data, ignore_errors=True)
             path = self.files.multiplied(rows)
-            series = Series()
+            series = Series(interval=0.001)
             self.ingest(series, path, rows)
             peaks.append(series.peak_kib / 1024)
             size = self.bench.size(path)

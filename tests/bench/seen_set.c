@@ -6,8 +6,9 @@
  * usage: seen_set state|plain DIRECTORY ROWS
  *
  * state: grows a seen-set batch by batch, each batch durable as the program does it (promotion of the batch
- *        before it, probe, run and record in a transaction, then merging), and then measures BATCHES more.
- * plain: the same BATCHES on a table of keys: seven tenths written in order with MDB_APPEND, the rest in
+ *        before it, probe, run and record in a transaction, then merging), and then measures BATCHES more,
+ *        and LATER ones behind them: merging is done in large portions, now and then.
+ * plain: the same batches on a table of keys: seven tenths written in order with MDB_APPEND, the rest in
  *        sorted batches, which leaves the pages as full as random keys do. The measured ones are synced at
  *        commit.
  */
@@ -25,7 +26,7 @@
 #include "state_merge.h"
 #include "state_sort.h"
 
-enum { BATCH = 1000000, BATCHES = 5 };
+enum { BATCH = 1000000, BATCHES = 5, LATER = 20 };
 
 static __attribute__((format(printf, 1, 2), noreturn)) void die(const char *format, ...)
 {
@@ -171,8 +172,9 @@ static size_t probe(struct bench *bench, struct state_txn *txn)
 }
 
 /* One batch of new digests, from sorting to merging; returns its seconds. */
-static double add_batch(struct bench *bench)
+static double add_batch(void *context)
 {
+	struct bench *bench = context;
 	struct state_error error;
 	make(bench->batch, bench->rows);
 	double began = now();
@@ -231,11 +233,23 @@ static void print_growth(const double *seconds, size_t count)
 	       longest);
 }
 
-static void print_more(double seconds, struct output before)
+/* Prints what so many more batches cost; `add` makes one durable and returns its seconds. */
+static void measure(const char *name, size_t batches, double (*add)(void *context), void *context)
 {
-	struct output output = output_since(before, BATCHES * BATCH);
-	printf("\"more_rate\": %.0f, \"more_written_per_row\": %.1f, \"more_dirtied_per_row\": %.1f}\n",
-	       BATCHES * (double)BATCH / seconds, output.written, output.dirtied);
+	struct output before = output_since((struct output){0}, 1);
+	double seconds = 0;
+	for (size_t i = 0; i < batches; i++)
+		seconds += add(context);
+	struct output output = output_since(before, batches * BATCH);
+	printf(", \"%s_rate\": %.0f, \"%s_written_per_row\": %.1f, \"%s_dirtied_per_row\": %.1f", name,
+	       (double)(batches * BATCH) / seconds, name, output.written, name, output.dirtied);
+}
+
+static void measure_more(double (*add)(void *context), void *context)
+{
+	measure("more", BATCHES, add, context);
+	measure("later", LATER, add, context);
+	puts("}");
 }
 
 static void bench_state(const char *directory, uint64_t rows)
@@ -265,14 +279,10 @@ static void bench_state(const char *directory, uint64_t rows)
 	printf("\"runs\": %llu, \"live_per_row\": %.2f, \"file_per_row\": %.2f, ",
 	       (unsigned long long)stats.runs, (double)used / (double)bench.rows,
 	       (double)file / (double)bench.rows);
-	printf("\"hit_ns\": %.1f, \"miss_ns\": %.1f, ", probe_seconds(&bench, true),
+	printf("\"hit_ns\": %.1f, \"miss_ns\": %.1f", probe_seconds(&bench, true),
 	       probe_seconds(&bench, false));
 
-	struct output before = output_since((struct output){0}, 1);
-	double all = 0;
-	for (size_t i = 0; i < BATCHES; i++)
-		all += add_batch(&bench);
-	print_more(all, before);
+	measure_more(add_batch, &bench);
 	state_close(bench.state);
 	free(seconds);
 	free(bench.batch);
@@ -344,29 +354,40 @@ static void fill_plain(const char *directory, uint64_t rows)
 	free(digests);
 }
 
+struct plain {
+	MDB_env *env;
+	uint64_t rows;
+	struct batch *batch;
+	struct state_digest *digests;
+};
+
+/* The same as add_batch(), sorting too. */
+static double put_batch(void *context)
+{
+	struct plain *plain = context;
+	make(plain->batch, plain->rows);
+	double began = now();
+	sort(plain->batch, plain->digests);
+	put_keys(plain->env, plain->digests, BATCH, MDB_NOOVERWRITE);
+	plain->rows += BATCH;
+	return now() - began;
+}
+
 static void bench_plain(const char *directory, uint64_t rows)
 {
-	struct batch *batch = allocate(1, sizeof(*batch));
-	struct state_digest *digests = allocate(BATCH, sizeof(*digests));
+	struct plain plain = {.rows = rows,
+	                      .batch = allocate(1, sizeof(*plain.batch)),
+	                      .digests = allocate(BATCH, sizeof(*plain.digests))};
 	MDB_stat stat;
 	fill_plain(directory, rows);
-	MDB_env *env = open_plain(directory, 0);
-	check(mdb_env_stat(env, &stat));
-	struct output before = output_since((struct output){0}, 1);
-	double all = 0;
-	for (size_t i = 0; i < BATCHES; i++) {
-		make(batch, rows + i * BATCH);
-		double began = now();
-		sort(batch, digests);
-		put_keys(env, digests, BATCH, MDB_NOOVERWRITE);
-		all += now() - began;
-	}
-	printf("{\"rows\": %llu, \"live_per_row\": %.2f, ", (unsigned long long)rows,
+	plain.env = open_plain(directory, 0);
+	check(mdb_env_stat(plain.env, &stat));
+	printf("{\"rows\": %llu, \"live_per_row\": %.2f", (unsigned long long)rows,
 	       (double)(stat.ms_leaf_pages * stat.ms_psize) / (double)rows);
-	print_more(all, before);
-	mdb_env_close(env);
-	free(batch);
-	free(digests);
+	measure_more(put_batch, &plain);
+	mdb_env_close(plain.env);
+	free(plain.batch);
+	free(plain.digests);
 }
 
 int main(int argc, char **argv)
