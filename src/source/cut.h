@@ -31,6 +31,10 @@ struct cut_size {
 enum { CUT_AHEAD = 8 };
 size_t cut_find(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes, bool are_all);
 
+/* The same without AVX2: all there is on other processors. */
+size_t cut_find_plain(const struct cut_rule *rule, const struct cut_size *size, struct slice bytes,
+                      bool are_all);
+
 /* Physical lines: they end at LF, CRLF and a lone CR. */
 uint64_t cut_count_lines(struct slice bytes);
 

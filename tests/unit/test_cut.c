@@ -93,6 +93,18 @@ Test(cut, is_not_found_where_more_bytes_could_move_it)
 	free(text);
 }
 
+Test(cut, is_the_same_on_every_processor)
+{
+	size_t length;
+	char *text = sample(&length);
+	for (size_t at = 0; at < length; at++) {
+		struct slice rest = {text + at, length - at < 5000 ? length - at : 5000};
+		cr_assert_eq(cut_find(&rule, &size, rest, true), cut_find_plain(&rule, &size, rest, true),
+		             "at %zu", at);
+	}
+	free(text);
+}
+
 Test(cut, counts_lines_of_every_kind)
 {
 	struct slice text = {"a\nb\r\nc\rd\r\r\n\n", 13};
