@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/piece.h"
 
-#include <stdlib.h>
+#include "state_sort.h"
 
 void piece_set_meaning(struct piece *piece, const uint8_t key[ROW_KEY_SIZE])
 {
@@ -11,41 +11,51 @@ void piece_set_meaning(struct piece *piece, const uint8_t key[ROW_KEY_SIZE])
 	piece->is_known = false;
 }
 
-enum result piece_digest(struct piece *piece, const char *bytes, struct content *content,
-                         const uint8_t key[ROW_KEY_SIZE], struct error *error)
+static enum result digest(const struct piece_cutting *cutting, const char *bytes, struct piece *piece,
+                          struct error *error)
 {
-	content_reset(content);
-	enum result result = content_update(content, bytes, piece->length, error);
+	content_reset(cutting->content);
+	enum result result = content_update(cutting->content, bytes, piece->length, error);
 	if (result == RESULT_OK)
-		result = content_finish(content, &piece->content, error);
+		result = content_finish(cutting->content, &piece->content, error);
 	if (result == RESULT_OK)
-		piece_set_meaning(piece, key);
+		piece_set_meaning(piece, cutting->key);
 	return result;
 }
 
-static int compare_pieces(const void *left, const void *right)
+enum result piece_cut(const struct piece_cutting *cutting, struct slice bytes, struct piece *pieces,
+                      size_t *count, struct error *error)
 {
-	const struct piece *const *a = left;
-	const struct piece *const *b = right;
-	return state_digest_compare((*a)->digest, (*b)->digest);
+	*count = 0;
+	while (bytes.length > 0) {
+		struct piece *piece = &pieces[(*count)++];
+		*piece = (struct piece){.length = cut_find(cutting->rule, cutting->size, bytes, true)};
+		enum result result = digest(cutting, bytes.data, piece, error);
+		if (result != RESULT_OK)
+			return result;
+		bytes.data += piece->length;
+		bytes.length -= piece->length;
+	}
+	return RESULT_OK;
 }
 
 enum result piece_find(const struct piece_look *look, struct piece *pieces, size_t count, struct error *error)
 {
-	struct piece *order[PIECE_COUNT_MAX];
+	struct state_sort_item items[PIECE_COUNT_MAX];
+	struct state_sort_item scratch[PIECE_COUNT_MAX];
 	struct state_digest digests[PIECE_COUNT_MAX];
 	struct state_chunk found[PIECE_COUNT_MAX];
 	bool seen[PIECE_COUNT_MAX];
 	for (size_t i = 0; i < count; i++)
-		order[i] = &pieces[i];
-	qsort(order, count, sizeof *order, compare_pieces);
+		items[i] = (struct state_sort_item){pieces[i].digest, i};
+	state_sort_items(items, scratch, count);
 	for (size_t i = 0; i < count; i++)
-		digests[i] = order[i]->digest;
+		digests[i] = items[i].digest;
 	enum result result =
 	    chunks_find(look->chunks, look->state, look->dataset, digests, count, seen, found, error);
 	for (size_t i = 0; result == RESULT_OK && i < count; i++) {
-		order[i]->is_known = seen[i];
-		order[i]->known = found[i];
+		pieces[items[i].tag].is_known = seen[i];
+		pieces[items[i].tag].known = found[i];
 	}
 	return result;
 }

@@ -5,6 +5,7 @@
 #include "ingest/chunks.h"
 #include "schema/row.h"
 #include "source/content.h"
+#include "source/cut.h"
 
 /* A chunk of a member, of either size, and what is known of it. */
 struct piece {
@@ -15,14 +16,21 @@ struct piece {
 	struct state_chunk known;
 };
 
+enum { PIECE_COUNT_MAX = 3072 };
+
 /* C3: a chunk is known by its bytes and by what they mean, which is the key. Whether it is, is to be found out. */
 void piece_set_meaning(struct piece *piece, const uint8_t key[ROW_KEY_SIZE]);
 
-/* The same for a piece whose content was not digested yet: that of its `length` bytes. */
-enum result piece_digest(struct piece *piece, const char *bytes, struct content *content,
-                         const uint8_t key[ROW_KEY_SIZE], struct error *error) WARN_UNUSED;
+struct piece_cutting {
+	const struct cut_rule *rule;
+	const struct cut_size *size;
+	struct content *content; /* to digest with */
+	const uint8_t *key;
+};
 
-enum { PIECE_COUNT_MAX = 1024 };
+/* Cuts all of the bytes into pieces, for which there must be room: one for size->least bytes each, and one more. */
+enum result piece_cut(const struct piece_cutting *cutting, struct slice bytes, struct piece *pieces,
+                      size_t *count, struct error *error) WARN_UNUSED;
 
 struct piece_look {
 	struct chunks *chunks;
@@ -30,7 +38,7 @@ struct piece_look {
 	uint32_t dataset;
 };
 
-/* Which are known: all of them in one look-up, at most PIECE_COUNT_MAX. */
+/* Which are known: all of them in one look-up, at most PIECE_COUNT_MAX. The more, the less each costs. */
 enum result piece_find(const struct piece_look *look, struct piece *pieces, size_t count,
                        struct error *error) WARN_UNUSED;
 

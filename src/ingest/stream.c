@@ -19,7 +19,7 @@ static_assert((int)DELIMITED_HEAD_SIZE <= (int)CONTENT_HEAD_SIZE, "what is given
 
 enum {
 	BUFFER_SIZE = 1024 * 1024,
-	PIECES_MAX = 256 * 1024 / 512 + 1, /* large_size.most in pieces of small_size.least */
+	PIECES_MAX = AHEAD_BYTES_MAX / 512 + AHEAD_CHUNKS_MAX, /* a span in pieces of small_size.least */
 	/* After so many large chunks in a row of which nothing was known and nothing was new, the rows come in another
 	 * order than before: small chunks will not be known either. */
 	MISSES_MAX = 1024,
@@ -66,10 +66,12 @@ struct stream {
 	struct open_chunk large; /* what is being given */
 	struct open_chunk small;
 	size_t left;          /* of what is being given now */
-	struct piece *pieces; /* of the large chunk */
+	struct piece *pieces; /* of the span's large chunks that are not known, one after the other */
 	size_t piece_count;
 	size_t next_piece;
-	unsigned misses; /* in a row */
+	size_t piece_end;                    /* of those of the large chunk that is being given */
+	size_t piece_ends[AHEAD_CHUNKS_MAX]; /* of those of each */
+	unsigned misses;                     /* in a row */
 	uint64_t known_new;
 };
 
@@ -277,24 +279,35 @@ static bool are_pieces_worth_it(struct stream *stream)
 	return stream->misses++ < MISSES_MAX;
 }
 
-/* Cuts a large chunk that is not known into pieces and looks them up. */
-static enum result cut_pieces(struct stream *stream, struct slice large, struct error *error)
+/* Without a line end it is one only at the end of all bytes: elsewhere its last record goes on. Nor is one what was taken
+ * before a restart. */
+static bool is_chunk(const struct stream *stream, size_t large, uint64_t position)
 {
-	stream->next_piece = 0;
-	stream->piece_count = 1;
-	stream->pieces[0] = (struct piece){.length = large.length};
-	if (large.length <= small_size.most || !are_pieces_worth_it(stream))
-		return RESULT_OK;
-	stream->piece_count = 0;
-	while (large.length > 0) {
-		struct piece *piece = &stream->pieces[stream->piece_count++];
-		*piece = (struct piece){.length = cut_find(&stream->rule, &small_size, large, true)};
-		enum result result =
-		    piece_digest(piece, large.data, stream->input->ingest->content, stream->key, error);
+	struct slice bytes = stream->span.chunks[large].bytes;
+	bool is_last = stream->span.is_last && large + 1 == stream->span.count;
+	return (is_last || bytes.data[bytes.length - 1] == '\n') &&
+	       position >= stream->input->member->resume_at;
+}
+
+/* Cuts the large chunks of the span that are not known into pieces, and looks up all of these. */
+static enum result cut_span(struct stream *stream, struct error *error)
+{
+	const struct piece_cutting cutting = {&stream->rule, &small_size, stream->input->ingest->content,
+	                                      stream->key};
+	uint64_t position = stream->position;
+	stream->piece_count = stream->next_piece = stream->piece_end = 0;
+	for (size_t i = 0; i < stream->span.count; i++) {
+		struct slice bytes = stream->span.chunks[i].bytes;
+		size_t count = 0;
+		enum result result = RESULT_OK;
+		if (!stream->larges[i].is_known && bytes.length > small_size.most &&
+		    is_chunk(stream, i, position) && are_pieces_worth_it(stream))
+			result =
+			    piece_cut(&cutting, bytes, stream->pieces + stream->piece_count, &count, error);
 		if (result != RESULT_OK)
 			return result;
-		large.data += piece->length;
-		large.length -= piece->length;
+		stream->piece_ends[i] = stream->piece_count += count;
+		position += bytes.length;
 	}
 	return look_up(stream, stream->pieces, stream->piece_count, error);
 }
@@ -313,34 +326,32 @@ static enum result read_span(struct stream *stream, struct error *error)
 		stream->larges[i] = (struct piece){.length = chunk->bytes.length, .content = chunk->digest};
 		piece_set_meaning(&stream->larges[i], stream->key);
 	}
-	return look_up(stream, stream->larges, stream->span.count, error);
+	result = look_up(stream, stream->larges, stream->span.count, error);
+	return result == RESULT_OK ? cut_span(stream, error) : result;
 }
 
-/* The next large chunk is passed over when it is known, else cut into pieces. */
-static enum result begin_large(struct stream *stream, bool is_at_boundary, struct error *error)
+/* The next large chunk is passed over when it is known, else given: piece by piece where it was cut. */
+static void begin_large(struct stream *stream, bool is_at_boundary)
 {
-	const struct piece *large = &stream->larges[stream->next_large];
-	stream->rest = stream->span.chunks[stream->next_large++].bytes;
-	/* Without a line end it is a chunk only at the end of all bytes: elsewhere its last record goes on. */
-	bool is_last = stream->span.is_last && stream->next_large == stream->span.count;
-	bool is_chunk = is_last || stream->rest.data[large->length - 1] == '\n';
-	if (!is_chunk || stream->position < stream->input->member->resume_at) {
-		stream->left = large->length;
-		return RESULT_OK;
-	}
-	if (is_at_boundary && large->is_known) {
+	size_t next = stream->next_large++;
+	const struct piece *large = &stream->larges[next];
+	stream->rest = stream->span.chunks[next].bytes;
+	stream->piece_end = stream->piece_ends[next];
+	bool may_pass = is_at_boundary && is_chunk(stream, next, stream->position);
+	if (may_pass && large->is_known) {
 		pass(stream, large->length, &large->known);
-		return RESULT_OK;
+		return;
 	}
-	if (is_at_boundary)
+	if (may_pass)
 		stream->large = open_chunk(stream, large->digest);
-	return cut_pieces(stream, stream->rest, error);
+	if (stream->next_piece == stream->piece_end)
+		stream->left = large->length;
 }
 
 static bool is_at_end(const struct stream *stream)
 {
 	return stream->span.is_last && stream->next_large == stream->span.count &&
-	       stream->next_piece == stream->piece_count;
+	       stream->next_piece == stream->piece_end;
 }
 
 static void begin_piece(struct stream *stream, bool is_at_boundary)
@@ -352,7 +363,7 @@ static void begin_piece(struct stream *stream, bool is_at_boundary)
 		pass(stream, piece->length, &piece->known);
 		return;
 	}
-	if (is_chunk && stream->piece_count > 1)
+	if (is_chunk)
 		stream->small = open_chunk(stream, piece->digest);
 	stream->left = piece->length;
 }
@@ -363,7 +374,7 @@ static enum result advance(struct stream *stream, struct error *error)
 {
 	bool is_at_boundary = record_at_boundary(stream->reader);
 	close_chunk(stream, &stream->small, is_at_boundary);
-	if (stream->next_piece < stream->piece_count) {
+	if (stream->next_piece < stream->piece_end) {
 		begin_piece(stream, is_at_boundary);
 		return RESULT_OK;
 	}
@@ -371,7 +382,9 @@ static enum result advance(struct stream *stream, struct error *error)
 	enum result result = RESULT_OK;
 	if (stream->next_large == stream->span.count)
 		result = read_span(stream, error);
-	return result == RESULT_OK ? begin_large(stream, is_at_boundary, error) : result;
+	if (result == RESULT_OK)
+		begin_large(stream, is_at_boundary);
+	return result;
 }
 
 static enum result read_chunks(struct stream *stream, void *bytes, size_t size, size_t *count,

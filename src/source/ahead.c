@@ -9,7 +9,7 @@
 #include "source/content.h"
 
 /* Behind the last certain cut of a span stands less than a chunk of the largest size. */
-enum { SPANS = 3, SPAN_SIZE = 1024 * 1024, LEFT_MAX = 256 * 1024 + CUT_AHEAD };
+enum { SPANS = 3, LEFT_MAX = 256 * 1024 + CUT_AHEAD, SPAN_SIZE = AHEAD_BYTES_MAX - LEFT_MAX };
 
 struct span {
 	struct buffer

@@ -14,7 +14,8 @@
  */
 struct ahead;
 
-enum { AHEAD_CHUNKS_MAX = 256 };
+/* Of a span. */
+enum { AHEAD_CHUNKS_MAX = 256, AHEAD_BYTES_MAX = 1280 * 1024 + CUT_AHEAD };
 
 struct ahead_options {
 	record_read_fn *read; /* by either thread, until ahead_close() */

@@ -445,6 +445,18 @@ Test(chunks, a_grown_file_is_skipped_but_for_its_end)
 	close_filled();
 }
 
+/* No large chunk is as it was, most small ones are. */
+Test(chunks, rows_far_apart_cost_a_small_chunk_each)
+{
+	open_filled();
+	for (size_t at = 0; at < LINES; at += 1000)
+		insert_plain(at);
+	deliver_version(1, usual_header, false);
+	cr_assert_gt(skipped, delivered / 10 * 9);
+	cr_assert_lt(skipped, delivered);
+	close_filled();
+}
+
 /* The same bytes under another header are other rows: here their columns change places. */
 Test(chunks, another_header_voids_the_chunks)
 {
