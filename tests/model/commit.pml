@@ -3,7 +3,8 @@
  * The commit order of DESIGN.md ("One batch"), as the code has it; tests/model/check searches all of it.
  *
  * A delivery of five records is dropped twice: A, B, A again, one that is rejected, C. Batches hold one or two
- * rows, chosen anew each time, so that what is read again after a failure is composed differently. Two rows in one
+ * rows, chosen anew each time, so that what is read again after a failure is composed differently; two of them may be
+ * judged together, from one snapshot, and stored one after the other or joined in one batch. Two rows in one
  * table may never be the same (promise 2, checked whenever the server commits); when the program is done, every
  * row is there and all sums are right, or the dataset is stopped (promises 1 and 3, checked at the end); it is
  * stopped only when somebody tampered with state or table.
@@ -13,7 +14,8 @@
  *   contact                dataset_contact(): inspect(), check_presence(), judge(), settle_pending()
  *   freeze                 dataset_freeze(): choose_sink_id(), announce(), then contact
  *   open_rejects           rejects_open(); sync_rejects: step 0, rejects_sync()
- *   judge_batch            parcel_judge(), batch_judge()
+ *   end_part               batch_end_part(), borders_add()
+ *   judge_batch            parcel_judge(), batch_judge(); what of it goes together: batch_select()
  *   put_intent             put_intent(): state_batch_put(), and dataset_promote() where promotion_due (step 1)
  *   store                  the sinks' store(): advance_head(), rows, insert_ledger(), COMMIT (step 2)
  *   promote, discard       state_batch_promote(), state_batch_discard()
@@ -27,7 +29,7 @@
  * Bounds: KILLS, FAULTS (of the sink); EPOCHS, because two programs may outbid each other for ever. World: FALLBACK
  * the table is put back to a copy; STATE_DELETED, STATE_OLD the state is lost or put back to a copy; COPIED a second
  * program runs on a copy of the state. Mistakes that must be found: JUDGE_BY_SELECT, NO_FENCE, NO_SWAP, ONE_BY_ONE,
- * KEEP_TAKEN_BACK, LATE_REJECTS.
+ * KEEP_TAKEN_BACK, LATE_REJECTS, PARTS_APART, LATE_BORDER.
  */
 #ifndef KILLS
 #define KILLS 2
@@ -201,7 +203,12 @@ proctype program(byte me)
 	bool is_judged, promotion_due;
 	/* Of this delivery; `synced` and `written` of its rejects. */
 	byte pos, new, synced, written;
-	byte rows, count, unseen, ahead;
+	byte rows, count, unseen;
+	/* The part in front of the open one, judged with it. */
+	byte part_rows, part_pos, part_rejected;
+	/* The batch at hand, and what is stored behind it. */
+	byte b_pos, b_rejected, b_new;
+	byte later, later_pos, later_rejected;
 	bool was_killed, taken_back;
 	atomic { synced = reject_file[me]; written = reject_file[me] }
 
@@ -212,7 +219,9 @@ start:	atomic {
 		:: else -> reject_file[me] = written
 		fi;
 		was_killed = false; is_judged = false; promotion_due = false;
-		rows = 0; count = 0; unseen = 0; ahead = 0; epoch = 0; seq = 0; id = 0;
+		rows = 0; count = 0; unseen = 0; epoch = 0; seq = 0; id = 0;
+		part_rows = 0; part_pos = 0; part_rejected = 0;
+		b_pos = 0; b_rejected = 0; b_new = 0; later = 0; later_pos = 0; later_rejected = 0;
 		synced = reject_file[me]; written = reject_file[me]
 	}
 #ifdef STATE_DELETED
@@ -332,7 +341,8 @@ read:
 		goto contact
 	:: else
 	fi;
-	/* Records up to the end of a batch. */
+	/* Records up to the end of a part. */
+records:
 	do
 	:: atomic { pos < RECORDS && count < 2 && ROW(pos) != REJECT ->
 		rows = rows | ROW(pos);
@@ -342,26 +352,51 @@ read:
 	:: pos == RECORDS -> break
 	od;
 	if
-	:: count > 0 && !finished -> goto contact /* another member of the same dataset begins */
+	:: count > 0 && part_rows == 0 && !finished -> goto contact /* another member of the same dataset begins */
+	:: count > 0 && part_rows == 0 && pos < RECORDS ->
+		atomic { /* end_part */
+			synced = written; reject_file[me] = written;
+			part_rows = rows; part_pos = pos; part_rejected = written;
+			rows = 0; count = 0
+		}
+		goto records
 	:: true
 	fi;
 
 continue_batch:
 	if
-	:: count == 0 -> goto settle
+	:: count == 0 && part_rows == 0 -> goto settle
 	:: else
 	fi;
 	/* judge_batch: a snapshot of live and pending runs. */
 	atomic {
-		unseen = rows & ~(state[me].seen | state[me].p_run);
-		new = new + BITS(unseen);
-		rows = 0; count = 0;
+		unseen = part_rows & ~(state[me].seen | state[me].p_run);
+#ifdef PARTS_APART
+		later = rows & ~(state[me].seen | state[me].p_run);
+#else
+		later = rows & ~(state[me].seen | state[me].p_run | unseen);
+#endif
+		b_new = new + BITS(unseen);
+		new = b_new + BITS(later);
+#ifdef LATE_BORDER
+		b_pos = pos;
+#else
+		b_pos = part_pos;
+#endif
+		b_rejected = part_rejected; later_pos = pos; later_rejected = written;
+		if
+		:: true -> /* all of it is one batch */
+			unseen = unseen | later; later = 0;
+			b_pos = pos; b_rejected = written; b_new = new
+		:: unseen != 0 && later != 0
+		fi;
+		rows = 0; count = 0; part_rows = 0; part_pos = 0; part_rejected = 0;
 		if :: unseen == 0 -> goto read :: else fi
 	}
 #ifndef LATE_REJECTS
 	atomic { synced = written; reject_file[me] = written } /* step 0 */
 #endif
-	MAY_BE_KILLED;
+intent:	MAY_BE_KILLED;
 	atomic { /* put_intent: step 1 */
 		if :: promotion_due -> promote(me) :: else fi;
 		promotion_due = false;
@@ -371,14 +406,14 @@ continue_batch:
 		next_id++;
 		state[me].p_run = unseen;
 		state[me].p_file = moved[me] + 1;
-		state[me].p_pos = pos;
-		state[me].p_rejected = written;
-		state[me].p_new = new
+		state[me].p_pos = b_pos;
+		state[me].p_rejected = b_rejected;
+		state[me].p_new = b_new
 	}
-	/* Read ahead, with this batch's run in the snapshot. */
+	/* Read ahead; what is judged next has this batch's run in the snapshot. */
 	atomic {
 		if
-		:: pos < RECORDS && ROW(pos) != REJECT -> rows = ROW(pos); count = 1; pos++
+		:: count == 0 && pos < RECORDS && ROW(pos) != REJECT -> rows = ROW(pos); count = 1; pos++
 		:: true
 		fi
 	}
@@ -408,7 +443,15 @@ continue_batch:
 	atomic { synced = written; reject_file[me] = written }
 #endif
 	MAY_BE_KILLED;
-	goto read;
+	atomic {
+		if
+		:: later != 0 ->
+			unseen = later; b_pos = later_pos; b_rejected = later_rejected; b_new = b_new + BITS(later);
+			later = 0; later_pos = 0; later_rejected = 0;
+			goto intent
+		:: else -> goto read
+		fi
+	}
 
 failed:
 #ifdef ONE_BY_ONE
