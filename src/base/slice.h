@@ -12,6 +12,10 @@ struct slice {
 	size_t length;
 };
 
+/* Where a header says that a slice has slack, so many bytes more can be read behind it unless it is empty,
+ * whatever they are: it can be taken in steps of a fixed length. */
+enum { SLICE_SLACK = 32 };
+
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
 
 bool slice_equal(struct slice a, struct slice b);

@@ -55,8 +55,8 @@ enum result schema_map_header(struct schema_map *map, const struct schema *schem
 void schema_map_free(struct schema_map *map);
 
 /*
- * Appends the canonical form (schema/row.h) of a record to `out`. RESULT_INVALID: *fault says why there is
- * none. Otherwise RESULT_NO_MEMORY. After either, out is as it was.
+ * Appends the canonical form (schema/row.h) of a record, whose fields have slack (base/slice.h), to `out`.
+ * RESULT_INVALID: *fault says why there is none. Otherwise RESULT_NO_MEMORY. After either, out is as it was.
  */
 enum result schema_map_row(const struct schema_map *map, const struct slice *fields, size_t count,
                            struct buffer *out, struct schema_fault *fault) WARN_UNUSED;

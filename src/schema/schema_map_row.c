@@ -9,7 +9,7 @@
 
 /*
  * Records to rows. What a field becomes is said by schema/type.h; most fields are taken by a shorter way to the
- * same cell, which is looked at and copied word by word.
+ * same cell, which is looked at and copied in large steps.
  */
 
 /* A record on its way to a row. */
@@ -63,120 +63,131 @@ static enum result append_field(struct reading *reading, const struct schema_map
 	return row_append(out, cell->ordinal, value.text);
 }
 
-/* Room for the text of a usual cell, behind its ordinal and length of a byte each; NULL: there is none. */
-static inline char *usual_text(uint32_t ordinal, size_t length, struct buffer *out)
+enum {
+	HEAD = 2, /* an ordinal and a length of a byte each */
+	TEXT_MAX = 0x7f,
+	STEP = SLICE_SLACK,
+	USUAL_CELL_MAX = HEAD + TEXT_MAX + STEP, /* as texts are copied step by step */
+};
+static_assert((int)DATE_TEXT_SIZE <= (int)TEXT_MAX, "a date is a usual cell");
+
+/* Half a step. */
+typedef uint8_t block __attribute__((vector_size(STEP / 2)));
+typedef int8_t signed_block __attribute__((vector_size(STEP / 2)));
+
+/* All bits of each byte that is wrong, and none of the others. */
+typedef block faults_fn(block bytes);
+
+/* NUL, or above 127. */
+static inline block text_faults(block bytes)
 {
-	enum { HEAD = 2, HEAD_MAX = 0x7f };
-	static_assert((int)DATE_TEXT_SIZE <= HEAD_MAX, "a date is a usual cell");
-	bool is_usual = length > 0 && length <= HEAD_MAX && ordinal <= HEAD_MAX;
-	if (!is_usual || buffer_reserve(out, HEAD + HEAD_MAX) != RESULT_OK)
-		return NULL;
-	return out->data + out->length + HEAD;
+	return (block)((signed_block)bytes <= 0);
 }
 
-/* Eight bytes, all of which must be of a kind. */
-typedef bool word_fn(uint64_t word);
-
-/* Neither NUL nor above 127. */
-static inline bool are_plain(uint64_t word)
+static inline block digit_faults(block bytes)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-	return ((word | (word - ones)) & tops) == 0;
+	return (block)(bytes - '0' > 9);
 }
 
-static inline bool are_digits(uint64_t word)
+static inline block load(const void *from)
 {
-	const uint64_t sixes = UINT64_C(0x0606060606060606), highs = UINT64_C(0xf0f0f0f0f0f0f0f0);
-	return ((word & highs) | (((word + sixes) & highs) >> 4)) == UINT64_C(0x3333333333333333);
+	block bytes;
+	memcpy(&bytes, from, sizeof bytes);
+	return bytes;
 }
 
-static inline bool copy_word(word_fn *are, char *to, const char *from)
+/*
+ * Copies bytes with their slack, for a branch on the length of a short text is guessed wrong too often. False: some are
+ * wrong; the slack is not looked at.
+ */
+static inline bool copy_text(char *to, const char *from, size_t length, faults_fn *faults_of)
 {
-	uint64_t word;
-	memcpy(&word, from, sizeof word);
-	memcpy(to, &word, sizeof word);
-	return are(word);
-}
-
-/* Copies 1 or more bytes, with words that overlap at the end. False: some are not of the kind. */
-static inline bool copy_if(word_fn *are, char *to, const char *from, size_t length)
-{
-	uint64_t word = UINT64_C(0x3131313131313131); /* of every kind */
-	uint32_t first, second;
-	if (length >= sizeof word) {
-		size_t last = length - sizeof word;
-		bool fit = copy_word(are, to + last, from + last);
-		for (size_t i = 0; i < last; i += sizeof word)
-			fit &= copy_word(are, to + i, from + i);
-		return fit;
+	static const uint8_t wanted[2 * STEP] = {[0 ... STEP - 1] = 0xff};
+	block faults = {0};
+	for (size_t i = 0; i < length; i += STEP) {
+		const uint8_t *mask = wanted + (length - i < STEP ? STEP - (length - i) : 0);
+		block first = load(from + i), second = load(from + i + sizeof first);
+		memcpy(to + i, &first, sizeof first);
+		memcpy(to + i + sizeof first, &second, sizeof second);
+		faults |= faults_of(first) & load(mask);
+		faults |= faults_of(second) & load(mask + sizeof first);
 	}
-	if (length >= sizeof first) {
-		memcpy(&first, from, sizeof first);
-		memcpy(&second, from + length - sizeof second, sizeof second);
-		memcpy(to, &first, sizeof first);
-		memcpy(to + length - sizeof second, &second, sizeof second);
-		return are(first | (uint64_t)second << 32);
-	}
-	for (size_t i = 0; i < length; i++) {
-		word = word << 8 | (unsigned char)from[i];
-		to[i] = from[i];
-	}
-	return are(word);
+	uint64_t halves[2];
+	memcpy(halves, &faults, sizeof halves);
+	return (halves[0] | halves[1]) == 0;
 }
 
-/* A usual field by the short way. False, and nothing happened: it is none, or there is no room. */
-static inline bool append_usual(const struct schema_map_cell *cell, struct slice field, struct buffer *out)
+/* The cell of a usual field; says where it ends. NULL: the field is not usual. */
+static inline char *put_usual(const struct schema_map_cell *cell, struct slice field, char *at)
 {
 	enum { INTEGER_DIGITS = 18 };
 	const struct type *type = &cell->reading.type;
-	char *text = usual_text(cell->ordinal, field.length, out);
-	if (text == NULL)
-		return false;
 	size_t length = field.length;
+	char *text = at + HEAD;
+	if (length == 0 || length > TEXT_MAX || cell->ordinal > TEXT_MAX)
+		return NULL;
 	switch (cell->way) {
 	case SCHEMA_MAP_TEXT:
 		/* There are no more characters than bytes. */
 		if ((type->length > 0 && length > type->length) ||
-		    !copy_if(are_plain, text, field.data, length))
-			return false;
+		    !copy_text(text, field.data, length, text_faults))
+			return NULL;
 		break;
 	case SCHEMA_MAP_INTEGER:
 		if (length > INTEGER_DIGITS || (*field.data == '0' && length > 1) ||
-		    !copy_if(are_digits, text, field.data, length))
-			return false;
+		    !copy_text(text, field.data, length, digit_faults))
+			return NULL;
 		break;
 	case SCHEMA_MAP_DATE:
 		length = date_canonical(text, field, &cell->reading.formats);
 		if (length == 0)
-			return false;
+			return NULL;
 		break;
 	case SCHEMA_MAP_ANY:
-		return false;
+		return NULL;
 	}
-	text[-2] = (char)cell->ordinal;
-	text[-1] = (char)length;
-	out->length = (size_t)(text - out->data) + length;
-	return true;
+	at[0] = (char)cell->ordinal;
+	at[1] = (char)length;
+	return text + length;
+}
+
+/* Usual cells from `first` on; says which is the first that is not. */
+static size_t append_usual(const struct reading *reading, size_t first, struct buffer *out)
+{
+	enum { AHEAD = 1024 };
+	const struct schema_map *map = reading->map;
+	size_t i = first;
+	if (buffer_reserve(out, (map->cell_count - first) * USUAL_CELL_MAX) != RESULT_OK)
+		return i;
+	char *at = out->data + out->length;
+	__builtin_prefetch(at + AHEAD, 1); /* rows fill more memory than any cache holds */
+	for (; i < map->cell_count && map->cells[i].field < reading->count; i++) {
+		char *behind = put_usual(&map->cells[i], reading->fields[map->cells[i].field], at);
+		if (behind == NULL)
+			break;
+		at = behind;
+	}
+	out->length = (size_t)(at - out->data);
+	return i;
+}
+
+static enum result append_cell(struct reading *reading, const struct schema_map_cell *cell,
+                               struct buffer *out)
+{
+	if (cell->field < reading->count)
+		return append_field(reading, cell, reading->fields[cell->field], out);
+	if (!cell->is_rescued)
+		return append_missing(cell, out);
+	return reading->rescued.data != NULL ? row_append(out, cell->ordinal, reading->rescued) : RESULT_OK;
 }
 
 static enum result append_cells(struct reading *reading, struct buffer *out)
 {
 	const struct schema_map *map = reading->map;
-	for (size_t i = 0; i < map->cell_count; i++) {
-		const struct schema_map_cell *cell = &map->cells[i];
-		enum result result = RESULT_OK;
-		if (cell->field < reading->count) {
-			struct slice field = reading->fields[cell->field];
-			if (!append_usual(cell, field, out))
-				result = append_field(reading, cell, field, out);
-		} else if (!cell->is_rescued)
-			result = append_missing(cell, out);
-		else if (reading->rescued.data != NULL)
-			result = row_append(out, cell->ordinal, reading->rescued);
-		if (result != RESULT_OK)
-			return result;
-	}
-	return RESULT_OK;
+	enum result result = RESULT_OK;
+	for (size_t i = 0; result == RESULT_OK && (i = append_usual(reading, i, out)) < map->cell_count; i++)
+		result = append_cell(reading, &map->cells[i], out);
+	return result;
 }
 
 static bool is_bad_value(const struct schema_map_cell *cell, struct slice field)

@@ -136,7 +136,7 @@ enum result charset_decode_fields(const struct charset *charset, struct slice *f
 	for (size_t i = 0; i < count; i++)
 		length += fields[i].length;
 	out->length = 0;
-	if (buffer_reserve(out, CHARSET_GROWTH * length) != RESULT_OK)
+	if (buffer_reserve(out, CHARSET_GROWTH * length + SLICE_SLACK) != RESULT_OK)
 		return RESULT_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		char *text = out->data + out->length;

@@ -176,7 +176,7 @@ static enum fed feed_line(struct record_reader *reader, unsigned char mode, size
                           const struct window_line *line)
 {
 	/* Unquoting only shortens, so on_field() need not look at the room. */
-	if (buffer_reserve(&reader->text, line->end - reader->text.length) != RESULT_OK)
+	if (buffer_reserve(&reader->text, line->end - reader->text.length + SLICE_SLACK) != RESULT_OK)
 		return FED_NO_MEMORY;
 	enum fed fed = feed(reader, mode, start, line->content);
 	if (fed != FED_OPEN)

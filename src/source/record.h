@@ -68,7 +68,7 @@ enum record_fault {
 struct record {
 	enum record_fault fault;
 	struct slice raw;
-	const struct slice *fields; /* unquoted, in UTF-8; NULL when broken */
+	const struct slice *fields; /* unquoted, in UTF-8, with slack (base/slice.h); NULL when broken */
 	size_t field_count;         /* 0: a blank line */
 	uint64_t number;            /* of the record, from 1 */
 	uint64_t line;              /* physical line it begins on, from 1 */

@@ -49,7 +49,7 @@ static enum regular_result look_ahead(struct regular *regular, struct slice byte
 		forget(regular);
 		regular->found = found;
 		/* Unquoting only shortens: no record of these needs more. */
-		if (found.has_doubled && buffer_reserve(&regular->text, count) != RESULT_OK)
+		if (found.has_doubled && buffer_reserve(&regular->text, count + SLICE_SLACK) != RESULT_OK)
 			return REGULAR_NOT;
 		if (found.count > 0 || found.irregular || count == bytes.length)
 			break;

@@ -17,7 +17,7 @@ enum result window_refill(struct window *window, struct error *error)
 		window->carriage_return = saturating_subtract(window->carriage_return, window->begin);
 		window->begin = 0;
 	}
-	if (buffer_reserve(bytes, WINDOW_READ_SIZE) != RESULT_OK)
+	if (buffer_reserve(bytes, WINDOW_READ_SIZE + SLICE_SLACK) != RESULT_OK)
 		return error_set(error, RESULT_NO_MEMORY, "no memory for a record");
 	size_t count = 0;
 	enum result result =

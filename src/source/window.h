@@ -28,7 +28,7 @@ struct window_line {
 	bool too_long;  /* it ends behind the limit */
 };
 
-/* What was not taken; valid until the next call that reads. */
+/* What was not taken, with slack (base/slice.h); valid until the next call that reads. */
 static inline struct slice window_rest(const struct window *window)
 {
 	return (struct slice){window->bytes.data + window->begin, window->bytes.length - window->begin};

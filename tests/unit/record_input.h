@@ -47,6 +47,15 @@ static inline void append(struct buffer *out, const char *bytes, size_t count)
 	cr_assert_eq(buffer_append(out, bytes, count), RESULT_OK);
 }
 
+/* Reads the slack behind a field, for the address sanitizer. */
+static inline void expect_slack(struct slice field)
+{
+	struct buffer slack = {0};
+	if (field.length > 0)
+		append(&slack, field.data + field.length, SLICE_SLACK);
+	buffer_free(&slack);
+}
+
 /* Everything about a record, without ambiguity. */
 static inline void describe(struct buffer *out, const struct record *record)
 {
@@ -59,6 +68,7 @@ static inline void describe(struct buffer *out, const struct record *record)
 	for (size_t i = 0; i < record->field_count; i++) {
 		cr_assert_eq(buffer_printf(out, " %zu=", record->fields[i].length), RESULT_OK);
 		append(out, record->fields[i].data, record->fields[i].length);
+		expect_slack(record->fields[i]);
 	}
 	append(out, "\n", 1);
 }

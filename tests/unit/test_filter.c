@@ -32,7 +32,7 @@ static bool holds(const char *where, const char *record)
 	struct line line = schema_input_line(record);
 	struct buffer row = {0};
 	struct schema_fault fault;
-	cr_assert_eq(schema_map_row(&map, line.fields, line.count, &row, &fault), RESULT_OK);
+	cr_assert_eq(schema_input_row(&map, line.fields, line.count, &row, &fault), RESULT_OK);
 	bool result = schema_map_holds(&map, (struct slice){row.data, row.length});
 	buffer_free(&row);
 	schema_map_free(&map);

@@ -23,7 +23,7 @@ static struct row_digest digest_of(const struct schema_map *map, const struct sl
 	static const uint8_t key[ROW_KEY_SIZE] = {7};
 	struct buffer row = {0};
 	struct schema_fault fault = {0};
-	cr_assert_eq(schema_map_row(map, fields, map->field_count, &row, &fault), RESULT_OK, "%s %s",
+	cr_assert_eq(schema_input_row(map, fields, map->field_count, &row, &fault), RESULT_OK, "%s %s",
 	             fault.column, fault.reason);
 	struct row_digest digest = row_digest((struct slice){row.data, row.length}, key);
 	buffer_free(&row);
@@ -243,7 +243,7 @@ static enum result digests_of(const struct schema *schema, const char *text, str
 	struct line line = schema_input_line(text);
 	struct buffer row = {0};
 	struct schema_fault fault = {0};
-	cr_assert_eq(schema_map_row(&map, line.fields, map.field_count, &row, &fault), RESULT_OK);
+	cr_assert_eq(schema_input_row(&map, line.fields, map.field_count, &row, &fault), RESULT_OK);
 	struct identity identity = identity_of(schema);
 	enum result result =
 	    identity_digest(&identity, (struct slice){row.data, row.length}, row_key, digests, column);

@@ -36,10 +36,12 @@ static void expect_with(const char *text, const char *wanted, const struct recor
 			                           (int)record.raw.length, record.raw.data),
 			             RESULT_OK);
 		}
-		for (size_t i = 0; i < record.field_count; i++)
+		for (size_t i = 0; i < record.field_count; i++) {
 			cr_assert_eq(buffer_printf(&out, "[%.*s]", (int)record.fields[i].length,
 			                           record.fields[i].data),
 			             RESULT_OK);
+			expect_slack(record.fields[i]);
+		}
 		append(&out, ";", 1);
 	}
 	append(&out, "", 1);

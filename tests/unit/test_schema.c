@@ -46,7 +46,7 @@ static const char *row_text(const struct schema_map *map, const char *record)
 	struct schema_fault fault;
 	char *at = text;
 	*at = '\0';
-	if (schema_map_row(map, line.fields, line.count, &row, &fault) != RESULT_OK) {
+	if (schema_input_row(map, line.fields, line.count, &row, &fault) != RESULT_OK) {
 		cr_expect_eq(row.length, 0);
 		sprintf(text, "%s: %s", fault.column != NULL ? fault.column : "-", fault.reason);
 	}
@@ -233,7 +233,7 @@ Test(schema, record_that_is_no_row_leaves_the_buffer_and_names_column_and_reason
 	cr_assert_eq(buffer_append_string(&out, "before"), RESULT_OK);
 	struct line record = schema_input_line("1|2|x|||");
 	struct schema_fault fault;
-	cr_expect_eq(schema_map_row(&map, record.fields, record.count, &out, &fault), RESULT_INVALID);
+	cr_expect_eq(schema_input_row(&map, record.fields, record.count, &out, &fault), RESULT_INVALID);
 	cr_expect(slice_equal((struct slice){out.data, out.length}, SLICE("before")));
 	buffer_free(&out);
 	schema_map_free(&map);

@@ -20,7 +20,7 @@ static const char *row_text(const struct schema_spec *spec, const char *made_fro
 	struct schema_fault fault;
 	char *at = text;
 	*at = '\0';
-	if (schema_map_row(&map, line.fields, line.count, &row, &fault) != RESULT_OK) {
+	if (schema_input_row(&map, line.fields, line.count, &row, &fault) != RESULT_OK) {
 		cr_expect_eq(row.length, 0);
 		sprintf(text, "%s: %s%s", fault.column != NULL ? fault.column : "-", fault.reason,
 		        fault.is_widenable ? " (widenable)" : "");
@@ -161,7 +161,7 @@ Test(schema_map, inferred_numbers_may_be_widened_unless_that_is_not_wanted)
 		struct slice field = slice_from_string(cases[i].field);
 		struct buffer row = {0};
 		struct schema_fault fault;
-		cr_expect_eq(schema_map_row(&map, &field, 1, &row, &fault), RESULT_INVALID);
+		cr_expect_eq(schema_input_row(&map, &field, 1, &row, &fault), RESULT_INVALID);
 		cr_expect_eq(fault.is_widenable, cases[i].is_widenable, "%zu", i);
 		buffer_free(&row);
 		schema_map_free(&map);
