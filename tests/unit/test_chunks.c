@@ -470,6 +470,24 @@ Test(chunks, another_header_voids_the_chunks)
 	close_filled();
 }
 
+/* With the first row the schema becomes another one: nothing behind it counts as known, though it was looked up before. */
+Test(chunks, a_wider_type_voids_the_chunks_behind_it)
+{
+	enum { APART = 3000 }; /* of some large chunks the small ones are looked up, others are known whole */
+	sink = fake_sink_open((struct fake_sink_odds){0}, 1);
+	open_engine();
+	for (int i = 0; i < LINES; i++)
+		insert(line_count, "r%d,%0100d,%d\n", i, i, i);
+	deliver_version(0, usual_header, false);
+	skipped = 0;
+	for (size_t at = APART; at < LINES; at += APART)
+		insert(at, "between,text,%zu\n", at);
+	insert(0, "first,text,1.5\n");
+	deliver_version(1, usual_header, false);
+	cr_assert_eq(skipped, 0);
+	close_filled();
+}
+
 /* Without a line end the last record of one file is the beginning of another's. */
 Test(chunks, a_record_without_a_line_end_is_no_beginning_of_a_longer_one)
 {
