@@ -22,6 +22,7 @@ struct making {
 	const struct schema_spec *spec;
 	const struct header_name *names;
 	struct buffer fallbacks; /* of the cells that have one, in order */
+	size_t memo_count;       /* of cells */
 };
 
 static const struct schema_declared *find_declared(const struct schema_spec *spec,
@@ -79,10 +80,23 @@ static enum schema_map_way way_of(const struct schema_spec *spec, const struct t
 	case TYPE_INTEGER:
 		return has_usual_point ? SCHEMA_MAP_INTEGER : SCHEMA_MAP_ANY;
 	case TYPE_DATE:
-		return reading->formats.count == 0 ? SCHEMA_MAP_DATE : SCHEMA_MAP_ANY;
+		return SCHEMA_MAP_DATE; /* by no format is a missing value one: each has a year */
 	default:
 		return SCHEMA_MAP_ANY;
 	}
+}
+
+static enum result choose_way(struct making *making, struct schema_map_cell *cell)
+{
+	enum { MEMOS_MAX = 8 }; /* so that memory is bounded; there are seldom more columns of dates */
+	cell->way = way_of(making->spec, &cell->reading);
+	if (cell->way == SCHEMA_MAP_DATE && making->memo_count == MEMOS_MAX)
+		cell->way = SCHEMA_MAP_ANY;
+	if (cell->way != SCHEMA_MAP_DATE)
+		return RESULT_OK;
+	making->memo_count++;
+	cell->memo = date_memo_new();
+	return cell->memo != NULL ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
 static enum result fill_cell(struct making *making, size_t index, struct error *error)
@@ -102,7 +116,8 @@ static enum result fill_cell(struct making *making, size_t index, struct error *
 	    .is_rescued = schema_rescues(spec) && strcmp(column->name, SCHEMA_RESCUED) == 0,
 	};
 	fill_reading(&cell->reading, spec, column, declared);
-	cell->way = way_of(spec, &cell->reading);
+	if (choose_way(making, cell) != RESULT_OK)
+		return no_memory(error);
 	if (declared == NULL || declared->fallback == NULL)
 		return RESULT_OK;
 	return fill_fallback(making, cell, declared->fallback, error);
@@ -244,6 +259,8 @@ enum result schema_map_header(struct schema_map *map, const struct schema *schem
 
 void schema_map_free(struct schema_map *map)
 {
+	for (size_t i = 0; map->cells != NULL && i < map->cell_count; i++)
+		date_memo_free(map->cells[i].memo);
 	free(map->column);
 	free(map->cells);
 	free(map->texts);

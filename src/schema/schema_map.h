@@ -2,6 +2,7 @@
 #ifndef ROWSIEVE_SCHEMA_SCHEMA_MAP_H
 #define ROWSIEVE_SCHEMA_SCHEMA_MAP_H
 
+#include "schema/date_memo.h"
 #include "schema/schema.h"
 
 /*
@@ -29,9 +30,11 @@ struct schema_map_cell {
 	bool is_rescued;   /* SCHEMA_RESCUED itself */
 	enum schema_map_way way;
 	struct type_reading reading;
-	struct slice fallback; /* canonical; data NULL: a missing value is null */
+	struct date_memo *memo; /* of SCHEMA_MAP_DATE */
+	struct slice fallback;  /* canonical; data NULL: a missing value is null */
 };
 
+/* For one thread: reading a row may change the memo of a cell. */
 struct schema_map {
 	size_t field_count;
 	uint32_t *column; /* per field: index of its cell, or SCHEMA_MAP_NONE */

@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "schema/date.h"
 #include "schema/rescue.h"
 #include "schema/row.h"
 #include "schema/schema_map.h"
@@ -139,7 +138,7 @@ static inline char *put_usual(const struct schema_map_cell *cell, struct slice f
 			return NULL;
 		break;
 	case SCHEMA_MAP_DATE:
-		length = date_canonical(text, field, &cell->reading.formats);
+		length = date_memo_canonical(cell->memo, text, field, &cell->reading.formats);
 		if (length == 0)
 			return NULL;
 		break;

@@ -83,9 +83,13 @@ static void take_field(uint8_t choice, struct slice slack, struct slice exact)
 	    {SCHEMA_MAP_INTEGER, {.kind = TYPE_INTEGER}},
 	    {SCHEMA_MAP_DATE, {.kind = TYPE_DATE}},
 	};
+	static struct date_memo *memo; /* kept, so that fields find what others have left */
+	memo = memo != NULL ? memo : date_memo_new();
 	size_t chosen = choice % (sizeof ways / sizeof ways[0]);
-	struct schema_map_cell cell = {.name = "x", .is_plain = true, .reading.type = ways[chosen].type};
+	struct schema_map_cell cell = {
+	    .name = "x", .is_plain = true, .reading.type = ways[chosen].type, .memo = memo};
 	struct schema_map map = {.field_count = 1, .cells = &cell, .cell_count = 1};
+	FUZZ_ASSERT(memo != NULL);
 	struct buffer rows[2] = {{0}, {0}};
 	enum result results[2];
 	struct schema_fault fault;

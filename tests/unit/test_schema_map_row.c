@@ -12,15 +12,17 @@
 
 enum { LENGTH_MAX = 300, TRIES = 60000 };
 
+static const char *const formats[] = {"%d/%m/%Y", "%d %b %y"};
 static const struct schema_declared columns[] = {
     {.source = "text", .has_type = true, .type.kind = TYPE_TEXT},
     {.source = "nine", .has_type = true, .type = {.kind = TYPE_TEXT, .length = 9}},
     {.source = "default", .has_type = true, .type.kind = TYPE_TEXT, .fallback = "none"},
     {.source = "integer", .has_type = true, .type.kind = TYPE_INTEGER},
     {.source = "date", .has_type = true, .type.kind = TYPE_DATE},
+    {.source = "day", .has_type = true, .type.kind = TYPE_DATE, .formats = {formats, COUNT(formats)}},
     {.source = "decimal", .has_type = true, .type = {.kind = TYPE_DECIMAL, .precision = 9, .scale = 2}},
 };
-static const char header[] = "text|nine|default|integer|date|decimal";
+static const char header[] = "text|nine|default|integer|date|day|decimal";
 enum { COLUMNS = COUNT(columns) };
 
 /* The row as it is written one cell after another. */
@@ -61,6 +63,7 @@ static struct slice random_field(unsigned *seed)
 	                                     "29-feb-16",
 	                                     "31/December/2014",
 	                                     "2014-10-29",
+	                                     "29/10/2014",
 	                                     "Oct 29, 2014",
 	                                     "9.50",
 	                                     "Bengaluru",
@@ -120,8 +123,13 @@ static void check(struct schema_spec spec, const char *number)
 	unsigned seed = 1;
 	size_t taken = 0;
 	for (int i = 0; i < TRIES; i++) {
-		struct slice fields[COLUMNS] = {SLICE("a"),  SLICE("b"),        SLICE("c"),
-		                                SLICE("12"), SLICE("3-Mar-15"), slice_from_string(number)};
+		struct slice fields[COLUMNS] = {SLICE("a"),
+		                                SLICE("b"),
+		                                SLICE("c"),
+		                                SLICE("12"),
+		                                SLICE("3-Mar-15"),
+		                                SLICE("31/12/2014"),
+		                                slice_from_string(number)};
 		struct slice *field = &fields[(size_t)rand_r(&seed) % COLUMNS];
 		*field = random_field(&seed);
 		expect_same(&map, fields, &taken);
