@@ -30,8 +30,8 @@ enum state_result state_chunk_put(struct state_txn *txn, uint32_t dataset, const
 enum state_result state_chunk_write(struct state_txn *txn, const struct state_dataset *dataset, uint64_t seq,
                                     const struct state_chunk *chunks, size_t count, uint32_t *run);
 
-/* The chunks of a dataset as a transaction sees them, live and pending. Close it before the
- * transaction ends, or writes. */
+/* The chunks of a dataset as a transaction sees them, live and pending; of one that is not there, none. Close it before
+ * the transaction ends, or writes. */
 struct state_chunk_reader;
 enum state_result state_chunk_open(struct state_chunk_reader **out, struct state_txn *txn, uint32_t dataset);
 void state_chunk_close(struct state_chunk_reader *reader); /* NULL is fine */

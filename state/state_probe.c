@@ -50,6 +50,8 @@ static enum state_result list_family(struct state_txn *txn, uint32_t dataset, en
 	*out = NULL;
 	if (kind == STATE_RUN_CHUNKS) {
 		enum state_result result = state_dataset_find(txn, dataset, &record);
+		if (result == STATE_NOT_FOUND) /* of a dry run: it has no runs at all */
+			return STATE_OK;
 		if (result != STATE_OK)
 			return result;
 	}

@@ -436,6 +436,11 @@ class TablesOfOthers(DatasetCase):
         self.assert_counts(self.ingest(path, dataset="fresh", options=["--dry-run"])[0], rows=3, new=2, duplicate=1)
         self.assertEqual(self.table_size("fresh"), 0)
 
+    def test_a_dry_run_of_a_new_dataset_may_be_of_a_large_file(self):
+        path = self.write("d.csv", "a,b\n" + "".join(f"{i},row {i % 20_000}\n" for i in range(20_000)) * 2)
+        report = self.ingest(path, dataset="fresh", options=["--dry-run"])[0]
+        self.assert_counts(report, rows=40_000, new=20_000, duplicate=20_000)
+
     def check(self, status=0):
         lines = parse_objects(self.rowsieve("check", "--json", status=status).stdout)
         return [line for line in lines if line["check"] == "table"]

@@ -106,6 +106,15 @@ Test(state_chunk, chunks_come_and_go_with_their_batch_and_are_no_rows)
 	cr_assert_eq(fixture_stats(&f, dataset).chunks, 100);
 }
 
+Test(state_chunk, a_dataset_that_is_not_there_has_none)
+{
+	struct state_chunk *found = chunks_of(0, COUNT, 0);
+	put_alone(0, COUNT, 1);
+	dataset++;
+	cr_assert_eq(find(found), 0);
+	free(found);
+}
+
 Test(state_chunk, a_chunk_that_is_confirmed_again_carries_the_newer_batch)
 {
 	struct state_chunk found[COUNT];
