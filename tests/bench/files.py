@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deliveries of the benchmark: a file, and changes of it that hold rows that were never there."""
 
+import os
 import pathlib
 import subprocess
 
@@ -15,10 +16,16 @@ END { if (gap == 0) for (i = 0; i < block; i++) row() }
 """
 
 
-def shell(script, *arguments, out):
+def make(command, out):
+    """Nobody is to wait for the disk because of what was only just made."""
     with open(out, "wb") as file:
-        subprocess.run(["sh", "-c", script, "sh", *map(str, arguments)], stdout=file, check=True)
+        subprocess.run(list(map(str, command)), stdout=file, check=True)
+    os.sync()
     return out
+
+
+def shell(script, *arguments, out):
+    return make(["sh", "-c", script, "sh", *arguments], out)
 
 
 class Files:
@@ -32,10 +39,8 @@ class Files:
     def change(self, gap, block):
         """The file with new rows, and how many they are; each time others."""
         self.marks += 1
-        out = self.directory / "changed.csv"
-        with open(out, "wb") as file:
-            command = ["awk", "-v", f"mark={self.marks}", "-v", f"gap={gap}", "-v", f"block={block}", CHANGE, self.base]
-            subprocess.run(list(map(str, command)), stdout=file, check=True)
+        command = ["awk", "-v", f"mark={self.marks}", "-v", f"gap={gap}", "-v", f"block={block}", CHANGE, self.base]
+        out = make(command, self.directory / "changed.csv")
         return out, block * (self.rows // gap if gap else 1)
 
     def appended(self):
@@ -58,10 +63,7 @@ class Files:
             'head -n 1 "$1"; for ((left = $2, copy = 0; left > 0; left -= $3, copy++)); do'
             ' tail -n +2 "$1" | head -n "$left" | sed "s/^r/r$copy-/"; done'
         )
-        out = self.directory / "multiplied.csv"
-        with open(out, "wb") as file:
-            subprocess.run(["bash", "-c", script, "bash", self.base, str(rows), str(self.rows)], stdout=file, check=True)
-        return out
+        return make(["bash", "-c", script, "bash", self.base, rows, self.rows], self.directory / "multiplied.csv")
 
     def sample(self, rows, new, order):
         """Some rows of the base, which ones and in what order says a number, and new ones among them."""

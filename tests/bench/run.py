@@ -25,10 +25,10 @@ PREFACE = """# Benchmarks
 
 Written by `scripts/bench{arguments}` on {date}.
 
-{machine}. Median of {runs} runs, all in one go; a ratio is ours by theirs (the table of keys of case 6 is made
-once). Page cache warm. Files of {rows:,} rows are read on top
-of {seen:,} that were seen, and files of {load_rows:,} rows loaded. Everything that stores does so durably: rowsieve's state with
-LMDB's default (fsync on commit), SQLite in WAL with synchronous=FULL, DuckDB as it is, MariaDB with
+{machine}. Median of {runs} runs, all in one go (the
+table of keys of case 6 is made once); a ratio is ours by theirs. Page cache warm, and what was made to be read is on disk. Files of
+{rows:,} rows are read on top of {seen:,} that were seen, and files of {load_rows:,} rows loaded. Everything that stores does so
+durably: rowsieve's state with LMDB's default (fsync on commit), SQLite in WAL with synchronous=FULL, DuckDB as it is, MariaDB with
 innodb_flush_log_at_trx_commit=1 and the doublewrite buffer. Counts were exact, or there would be no table.
 
 """
