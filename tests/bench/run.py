@@ -26,7 +26,7 @@ PREFACE = """# Benchmarks
 Written by `scripts/bench{arguments}` on {date}.
 
 {machine}. Median of {runs} runs, all in one go (the
-table of keys of case 6 is made once); a ratio is ours by theirs. Page cache warm, and what was made to be read is on disk. Files of
+table of keys of case 6 and the largest set of case 7 are made once); a ratio is ours by theirs. Page cache warm, and what was made to be read is on disk. Files of
 {rows:,} rows are read on top of {seen:,} that were seen, and files of {load_rows:,} rows loaded. Everything that stores does so
 durably: rowsieve's state with LMDB's default (fsync on commit), SQLite in WAL with synchronous=FULL, DuckDB as it is, MariaDB with
 innodb_flush_log_at_trx_commit=1 and the doublewrite buffer. Counts were exact, or there would be no table.
@@ -42,6 +42,7 @@ class Bench:
         self.runs = arguments.runs
         self.rows = 17_000_000 if arguments.scale else arguments.rows
         self.seen = 100_000_000 if arguments.scale else 10 * arguments.rows
+        self.large = 5 * self.seen if arguments.scale else None
         self.load_rows = 1_000_000 if arguments.scale else arguments.rows
         self.memory_rows = self.rows if arguments.scale else 3 * arguments.rows
         self.table = measure.Table()
@@ -50,19 +51,18 @@ class Bench:
     def size(path):
         return f"{path.stat().st_size / 1e6:,.0f} MB"
 
-    def seen_set(self, kind):
+    def seen_set(self, kind, rows):
         program = self.build / "tests" / "bench_seen_set"
-        text = subprocess.run([program, kind, self.directory / kind, str(self.seen)], capture_output=True, text=True, check=True).stdout
+        directory = self.directory / kind
+        text = subprocess.run([program, kind, directory, str(rows)], capture_output=True, text=True, check=True).stdout
+        shutil.rmtree(directory)
         return json.loads(text)
 
     def run_seen(self):
-        """The plain table takes minutes to make and does the same in every batch: it is measured once."""
-        runs = []
-        for _ in range(self.runs):
-            runs.append(self.seen_set("state"))
-            shutil.rmtree(self.directory / "state")
+        """The plain table takes minutes to make and does the same in every batch: it and the large set are measured once."""
+        runs = [self.seen_set("state", self.seen) for _ in range(self.runs)]
         ours = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-        plain = self.seen_set("plain")
+        plain = self.seen_set("plain", self.seen)
         grown = ours["rate"] / 1e6, ours["rate_at_tenth"] / 1e6
         batches = ours["longest_batch"], ours["median_batch"]
         add = self.table.add
@@ -75,6 +75,10 @@ class Bench:
             add("6", f"{what}, rate", rates[0], "an LMDB key per row", rates[1], bounds[0], "M/s", True)
             add("6", f"{what}, written for each", written[0], "an LMDB key per row", written[1], bounds[1], "bytes")
         add("7", f"rate over {self.seen:,} rows", grown[0], "over the first tenth", grown[1], 0.6, "M/s", True)
+        if self.large is not None:
+            grown = self.seen_set("state", self.large)
+            rates = grown["rate"] / 1e6, grown["rate_at_fifth"] / 1e6
+            add("7", f"rate over {self.large:,} rows", rates[0], "over the first fifth", rates[1], 0.8, "M/s", True)
         add("8", "on disk a row, live", ours["live_per_row"], "", None, 20, "bytes")
         add("8", "on disk a row, in the file", ours["file_per_row"], "", None, 30, "bytes")
         add("13", "longest batch", batches[0], "median batch", batches[1], 10)
@@ -88,7 +92,7 @@ def parse_arguments():
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5, help="of which the median counts: 5")
-    parser.add_argument("--scale", action="store_true", help="files of 1 and 10 GB, 100 million rows seen")
+    parser.add_argument("--scale", action="store_true", help="files of 1 and 10 GB, 100 million rows seen, and 500 million")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="then BENCHMARKS.md is not written")
     return parser.parse_args()
 

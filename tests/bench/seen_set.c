@@ -218,19 +218,23 @@ static double probe_seconds(struct bench *bench, bool is_hit)
 	return median(seconds, BATCHES) / BATCH * 1e9;
 }
 
-static void print_growth(const double *seconds, size_t count)
+static double rate(const double *seconds, size_t count)
 {
 	double all = 0;
-	double first = 0;
-	double longest = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		all += seconds[i];
-		first += i < count / 10 ? seconds[i] : 0;
+	return (double)(count * BATCH) / all;
+}
+
+static void print_growth(const double *seconds, size_t count)
+{
+	double longest = 0;
+	for (size_t i = 0; i < count; i++)
 		longest = seconds[i] > longest ? seconds[i] : longest;
-	}
-	printf("\"rate_at_tenth\": %.0f, \"rate\": %.0f, \"median_batch\": %.4f, \"longest_batch\": %.4f, ",
-	       (double)(count / 10 * BATCH) / first, (double)(count * BATCH) / all, median(seconds, count),
-	       longest);
+	printf("\"rate_at_tenth\": %.0f, \"rate_at_fifth\": %.0f, \"rate\": %.0f, \"median_batch\": %.4f, "
+	       "\"longest_batch\": %.4f, ",
+	       rate(seconds, count / 10), rate(seconds, count / 5), rate(seconds, count),
+	       median(seconds, count), longest);
 }
 
 /* Prints what so many more batches cost; `add` makes one durable and returns its seconds. */
