@@ -100,7 +100,7 @@ enum result bag_number(struct bag *bag, struct state *state, struct batch *batch
                        const struct state_counts *open, const uint8_t row_key[ROW_KEY_SIZE],
                        struct error *error)
 {
-	struct state_sort_item *items = batch->items;
+	struct state_sort_item *items = batch->judging->items;
 	for (const struct batch_share *share = batch->shares; share != NULL; share = share->next) {
 		const struct state_counts *member = share->member;
 		size_t end = share->next != NULL ? share->next->first : batch->count;

@@ -11,31 +11,46 @@
 /* Few enough for the processor's cache. */
 enum { DIGESTED_AT_ONCE = 256 };
 
-enum result batch_open_room(struct batch *batch, const struct batch_size *size)
+enum result batch_open_judging(struct batch_judging *judging, const struct batch_size *size, bool is_dry)
 {
-	*batch = (struct batch){.size = *size};
-	batch->rows = calloc(size->all_rows, sizeof *batch->rows);
-	return batch->rows != NULL ? RESULT_OK : RESULT_NO_MEMORY;
+	size_t rows = size->all_rows;
+	*judging = (struct batch_judging){
+	    .digests = calloc(rows, sizeof *judging->digests),
+	    .entries = calloc(rows, sizeof *judging->entries),
+	    .refused = calloc(rows, sizeof *judging->refused),
+	    .items = calloc(rows, 2 * sizeof *judging->items),
+	    .known = calloc(rows, sizeof *judging->known),
+	    .seen = calloc(rows, sizeof *judging->seen),
+	    .is_dry = is_dry,
+	};
+	if (judging->digests != NULL && judging->entries != NULL && judging->refused != NULL &&
+	    judging->items != NULL && judging->known != NULL && judging->seen != NULL)
+		return RESULT_OK;
+	batch_close_judging(judging);
+	return RESULT_NO_MEMORY;
 }
 
-static bool allocate_scratch(struct batch *batch, size_t rows)
+void batch_close_judging(struct batch_judging *judging)
 {
-	batch->digests = calloc(rows, sizeof *batch->digests);
-	batch->entries = calloc(rows, sizeof *batch->entries);
-	batch->all_unseen = calloc(rows, sizeof *batch->all_unseen);
-	batch->refused = calloc(rows, sizeof *batch->refused);
-	batch->items = calloc(rows, 2 * sizeof *batch->items);
-	batch->known = calloc(rows, sizeof *batch->known);
-	batch->seen = calloc(rows, sizeof *batch->seen);
-	return batch->digests != NULL && batch->entries != NULL && batch->all_unseen != NULL &&
-	       batch->refused != NULL && batch->items != NULL && batch->known != NULL && batch->seen != NULL;
+	free(judging->digests);
+	free(judging->entries);
+	free(judging->refused);
+	free(judging->items);
+	free(judging->known);
+	free(judging->seen);
+	batch_memory_free(judging->memory);
+	*judging = (struct batch_judging){0};
 }
 
-enum result batch_open(struct batch *batch, const struct batch_size *size, bool is_dry)
+enum result batch_open(struct batch *batch, const struct batch_size *size, struct batch_judging *judging)
 {
-	enum result result = batch_open_room(batch, size);
-	batch->is_dry = is_dry;
-	if (result == RESULT_OK && allocate_scratch(batch, size->all_rows))
+	*batch = (struct batch){
+	    .size = *size,
+	    .judging = judging,
+	    .rows = calloc(size->all_rows, sizeof *batch->rows),
+	    .all_unseen = calloc(size->all_rows, sizeof *batch->all_unseen),
+	};
+	if (batch->rows != NULL && batch->all_unseen != NULL)
 		return RESULT_OK;
 	batch_close(batch);
 	return RESULT_NO_MEMORY;
@@ -54,17 +69,10 @@ static void free_shares(struct batch *batch)
 void batch_close(struct batch *batch)
 {
 	free_shares(batch);
-	batch_memory_free(batch->memory);
 	buffer_free(&batch->bytes);
 	free(batch->rows);
 	free(batch->digested);
-	free(batch->digests);
-	free(batch->entries);
 	free(batch->all_unseen);
-	free(batch->refused);
-	free(batch->items);
-	free(batch->known);
-	free(batch->seen);
 	*batch = (struct batch){0};
 }
 
@@ -97,6 +105,7 @@ void batch_clear(struct batch *batch)
 	batch->count = 0;
 	batch->part_count = 0;
 	batch->part_offset = 0;
+	batch->is_judged = false;
 	batch->unseen_count = 0;
 	batch->unseen_bytes = 0;
 	batch->update_count = 0;
@@ -121,7 +130,11 @@ static struct batch_share *add_share(struct batch *batch, struct state_counts *m
 
 enum result batch_end_part(struct batch *batch)
 {
-	batch->parts[batch->part_count++] = (struct batch_part){.end = batch->count};
+	batch->parts[batch->part_count++] = (struct batch_part){
+	    .end = batch->count,
+	    .unseen = batch->unseen_count,
+	    .unseen_bytes = batch->unseen_bytes,
+	};
 	batch->part_offset = batch->bytes.length;
 	batch->part_shares = NULL;
 	/* The member that is open may move on without another row; then its next mark covers these. */
@@ -205,24 +218,9 @@ enum result batch_set_digests(struct batch *batch, const struct state_sort_item 
 
 void batch_take(struct batch *to, struct batch *from)
 {
-	struct buffer bytes = to->bytes;
-	struct batch_row *rows = to->rows;
-	struct batch_digests *digested = to->digested;
-	to->bytes = from->bytes;
-	to->rows = from->rows;
-	to->digested = from->digested;
-	to->count = from->count;
-	memcpy(to->parts, from->parts, sizeof to->parts);
-	to->part_count = from->part_count;
-	to->part_offset = from->part_offset;
-	to->shares = from->shares;
-	to->last_share = from->last_share;
-	to->part_shares = from->part_shares;
-	from->bytes = bytes;
-	from->rows = rows;
-	from->digested = digested;
-	from->count = from->part_count = from->part_offset = 0;
-	from->shares = from->last_share = from->part_shares = NULL;
+	struct batch room = *to;
+	*to = *from;
+	*from = room;
 }
 
 void batch_add_counts(struct state_counts *sum, const struct state_counts *counts)
@@ -250,7 +248,8 @@ void batch_fold(struct batch *batch, struct batch *next)
 /* The rows that are still to be judged, by their digests. */
 static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
 {
-	struct state_sort_item *items = batch->items;
+	struct batch_judging *judging = batch->judging;
+	struct state_sort_item *items = judging->items;
 	size_t count = 0;
 	batch_items(batch, 0, batch->count, row_key, items);
 	for (size_t i = 0; i < batch->count; i++)
@@ -258,7 +257,7 @@ static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
 			items[count++] = items[i];
 	state_sort_items(items, items + batch->size.all_rows, count);
 	for (size_t i = 0; i < count; i++)
-		batch->digests[i] = items[i].digest;
+		judging->digests[i] = items[i].digest;
 	return count;
 }
 
@@ -269,10 +268,11 @@ static size_t sort_digests(struct batch *batch, const uint8_t *row_key)
  */
 static void judge_unseen(struct batch *batch, size_t count)
 {
-	struct state_sort_item *items = batch->items;
+	struct batch_judging *judging = batch->judging;
+	struct state_sort_item *items = judging->items;
 	bool is_stored = false;
 	for (size_t i = 0; i < count; i++) {
-		if (batch->seen[i])
+		if (judging->seen[i])
 			continue;
 		struct batch_row *row = &batch->rows[items[i].tag];
 		if (i == 0 || state_digest_compare(items[i - 1].digest, items[i].digest) != 0)
@@ -286,7 +286,7 @@ static void judge_unseen(struct batch *batch, size_t count)
 		is_stored = true;
 		row->counts->new ++;
 		row->fate = BATCH_NEW;
-		batch->digests[batch->unseen_count] = items[i].digest;
+		judging->digests[batch->unseen_count] = items[i].digest;
 		items[batch->unseen_count++] = items[i];
 	}
 }
@@ -294,11 +294,13 @@ static void judge_unseen(struct batch *batch, size_t count)
 static enum state_result judge_set(struct batch *batch, struct state_txn *txn,
                                    const struct batch_rules *rules)
 {
+	const struct batch_judging *judging = batch->judging;
 	size_t count = sort_digests(batch, rules->row_key);
-	enum state_result result = state_run_probe(txn, rules->dataset, batch->digests, count, batch->seen);
+	enum state_result result =
+	    state_run_probe(txn, rules->dataset, judging->digests, count, judging->seen);
 	if (result != STATE_OK)
 		return result;
-	batch_memory_probe(batch->memory, batch->digests, count, batch->seen, NULL);
+	batch_memory_probe(judging->memory, judging->digests, count, judging->seen, NULL);
 	judge_unseen(batch, count);
 	return STATE_OK;
 }
@@ -332,6 +334,7 @@ static void collect_in_order(struct batch *batch)
 
 enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const struct batch_rules *rules)
 {
+	struct batch_judging *judging = batch->judging;
 	batch->unseen = batch->all_unseen;
 	enum state_result result =
 	    rules->is_keyed ? batch_keys_judge(batch, txn, rules) : judge_set(batch, txn, rules);
@@ -339,10 +342,12 @@ enum state_result batch_judge(struct batch *batch, struct state_txn *txn, const 
 		return result;
 	if (!rules->is_keyed)
 		collect_in_order(batch);
-	if (!batch->is_dry)
+	batch->is_judged = true;
+	if (!judging->is_dry)
 		return STATE_OK;
-	return rules->is_keyed ? batch_memory_add_entries(&batch->memory, batch->entries, batch->unseen_count)
-	                       : batch_memory_add(&batch->memory, batch->digests, batch->unseen_count);
+	return rules->is_keyed
+	           ? batch_memory_add_entries(&judging->memory, judging->entries, batch->unseen_count)
+	           : batch_memory_add(&judging->memory, judging->digests, batch->unseen_count);
 }
 
 /* Where the rows and bytes to store of the parts in front of this one end. */
@@ -355,9 +360,10 @@ static struct batch_part part_before(const struct batch *batch, size_t part)
 static void select_digests(struct batch *batch, size_t first, size_t end)
 {
 	size_t all = batch->parts[batch->part_count - 1].unseen, count = 0;
+	const struct state_sort_item *items = batch->judging->items;
 	for (size_t i = 0; i < all; i++) {
-		if (batch->items[i].tag >= first && batch->items[i].tag < end)
-			batch->digests[count++] = batch->items[i].digest;
+		if (items[i].tag >= first && items[i].tag < end)
+			batch->judging->digests[count++] = items[i].digest;
 	}
 }
 

@@ -14,7 +14,8 @@
 /*
  * Rows on their way: canonical form, digests, and the members they are of. batch_judge() finds out what becomes of
  * each, record by record in the order of delivery, by one sort and one probe; only rows that change the table are
- * kept.
+ * kept. Of two batches one may take rows, or be judged, while what was judged of the other is stored; they share the
+ * room for judging.
  *
  * What is judged at once is one part, or several that were read one after the other: to look up more digests together
  * costs less for each. A part is what one transaction may take, whatever becomes of its rows; batch_select() joins parts
@@ -77,39 +78,20 @@ enum { BATCH_PARTS_MAX = 16 };
 
 struct batch_part {
 	size_t end; /* rows in front of its end */
-	/* after batch_judge(): */
+	/* once it is judged: */
 	size_t unseen;       /* rows to store in front of its end */
 	size_t unseen_bytes; /* their bytes */
 };
 
-struct batch {
-	struct buffer bytes;
-	struct batch_row *rows;
-	struct batch_digests *digested; /* in the places of their rows; NULL: none has any */
-	size_t count;
-	struct batch_size size; /* fixed at batch_open() */
-	struct batch_part parts[BATCH_PARTS_MAX];
-	size_t part_count;          /* that have ended */
-	size_t part_offset;         /* in `bytes`, of the open part */
-	struct batch_share *shares; /* in the order of rows */
-	struct batch_share *last_share;
-	struct batch_share *part_shares; /* of the open part; NULL: none yet */
-
-	/* after batch_judge(), of all parts, and after batch_select() of those: */
+/* Lent to one batch after the other: from batch_judge() to the last batch_select() it holds what was found of that one. */
+struct batch_judging {
 	struct state_digest *digests; /* without a key: of the rows to store, rising */
 	struct state_entry *entries;  /* with a key: of the keys whose rows are to be stored, rising */
-	struct slice *unseen;         /* rows to store: new ones, then updates; in the order of delivery,
-	                                 with a key about in the order of keys */
-	size_t unseen_count;
-	size_t unseen_bytes; /* theirs; without a key */
-	size_t update_count; /* how many of them are updates */
-	uint32_t *refused;   /* places of rows that are rejects for their key's sake, in order of keys */
-	size_t refused_count;
+	uint32_t *refused; /* places of rows that are rejects for their key's sake, in order of keys */
 
 	/* scratch */
-	struct slice *all_unseen; /* of all parts */
 	struct state_sort_item
-	    *items; /* twice the capacity; after batch_judge(), without a key, those of all_unseen */
+	    *items; /* twice the capacity; after batch_judge(), without a key, those of all rows to store */
 	struct state_digest *known;
 	bool *seen;
 
@@ -118,19 +100,49 @@ struct batch {
 	struct batch_memory *memory;
 };
 
-/* Memory that a row takes beside its canonical form, in a batch that judges and in the room for the next, in bytes.
+struct batch {
+	struct buffer bytes;
+	struct batch_row *rows;
+	struct batch_digests *digested; /* in the places of their rows; NULL: none has any */
+	size_t count;
+	struct batch_size size;        /* fixed at batch_open() */
+	struct batch_judging *judging; /* the same */
+	struct batch_part parts[BATCH_PARTS_MAX];
+	size_t part_count;          /* that have ended */
+	size_t part_offset;         /* in `bytes`, of the open part */
+	struct batch_share *shares; /* in the order of rows */
+	struct batch_share *last_share;
+	struct batch_share *part_shares; /* of the open part; NULL: none yet */
+
+	bool is_judged;
+	/* after batch_judge(), of all parts, and after batch_select() of those; what it finds in `judging` beside: */
+	struct slice *unseen; /* rows to store: new ones, then updates; in the order of delivery,
+	                         with a key about in the order of keys */
+	size_t unseen_count;
+	size_t unseen_bytes; /* theirs; without a key */
+	size_t update_count; /* how many of them are updates */
+	size_t refused_count;
+	struct slice *all_unseen; /* of all parts */
+};
+
+/* Memory that a row takes beside its canonical form, in two batches and in the room for judging, in bytes.
  * What is not used of a batch is not resident. */
 enum {
-	BATCH_ROW_COST = 2 * sizeof(struct batch_row) + sizeof(struct state_digest) + sizeof(struct slice) +
+	BATCH_ROW_COST = 2 * (sizeof(struct batch_row) + sizeof(struct slice)) + sizeof(struct state_digest) +
 	                 2 * sizeof(struct state_sort_item) + sizeof(bool),
 	/* where it brings digests of its own */
 	BATCH_DIGESTED_ROW_COST = BATCH_ROW_COST + 2 * sizeof(struct batch_digests) +
 	                          sizeof(struct state_digest) + sizeof(struct state_entry) + sizeof(uint32_t)
 };
 
-enum result batch_open(struct batch *batch, const struct batch_size *size, bool is_dry) WARN_UNUSED;
-/* One that only takes rows, for another to judge. */
-enum result batch_open_room(struct batch *batch, const struct batch_size *size) WARN_UNUSED;
+/* For batches of that size. RESULT_NO_MEMORY only, here and with batch_open(). */
+enum result batch_open_judging(struct batch_judging *judging, const struct batch_size *size,
+                               bool is_dry) WARN_UNUSED;
+void batch_close_judging(struct batch_judging *judging);
+
+/* `judging` stays the caller's. */
+enum result batch_open(struct batch *batch, const struct batch_size *size,
+                       struct batch_judging *judging) WARN_UNUSED;
 void batch_close(struct batch *batch);
 
 /* Must the open part end? */
@@ -138,7 +150,8 @@ bool batch_is_full(const struct batch *batch);
 /* May there be another behind it, of so many in all? */
 bool batch_has_room(const struct batch *batch, size_t parts);
 
-/* The open part ends here, and another begins. There must be less than BATCH_PARTS_MAX. RESULT_NO_MEMORY only. */
+/* The open part ends here, and another begins; it may have been judged. There must be less than BATCH_PARTS_MAX.
+ * RESULT_NO_MEMORY only. */
 enum result batch_end_part(struct batch *batch) WARN_UNUSED;
 
 /* Takes the canonical form that was appended to batch->bytes from `offset` on. Without digests, the row's will be
@@ -147,7 +160,7 @@ enum result batch_end_part(struct batch *batch) WARN_UNUSED;
 struct batch_row *batch_add(struct batch *batch, size_t offset, const struct identity_digests *digests,
                             struct state_counts *counts);
 
-/* `to`, which is empty, takes all rows of `from`, and `from` the room for the next. Both are of one size. */
+/* `to`, which is empty, takes all of `from`, and `from` the room for the next. Both are of one size. */
 void batch_take(struct batch *to, struct batch *from);
 
 /* The digests and places of so many rows from `first` on, for a sort. */

@@ -18,7 +18,7 @@ static void judge_row(struct batch *batch, struct standing *standing, size_t pla
 	struct state_digest digest = batch->digested[place].row;
 	bool is_same = standing->is_known && state_digest_compare(standing->row, digest) == 0;
 	if (standing->is_known && !is_same && !row->is_old && on_change == BATCH_CHANGE_REJECTED) {
-		batch->refused[batch->refused_count++] = (uint32_t)place;
+		batch->judging->refused[batch->refused_count++] = (uint32_t)place;
 		return;
 	}
 	row->counts->rows++;
@@ -41,17 +41,19 @@ static void end_key(struct batch *batch, const struct standing *standing, struct
 		return;
 	standing->last->fate = standing->was_known ? BATCH_UPDATE : BATCH_NEW;
 	batch->update_count += standing->was_known;
-	batch->entries[batch->unseen_count++] = (struct state_entry){key, standing->row};
+	batch->judging->entries[batch->unseen_count++] = (struct state_entry){key, standing->row};
 }
 
 static void judge_rows(struct batch *batch, enum batch_on_change on_change)
 {
 	struct standing standing = {0};
-	const struct state_sort_item *items = batch->items;
+	const struct batch_judging *judging = batch->judging;
+	const struct state_sort_item *items = judging->items;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct state_digest key = items[i].digest;
 		if (i == 0 || state_digest_compare(items[i - 1].digest, key) != 0)
-			standing = (struct standing){batch->seen[i], batch->seen[i], batch->known[i], NULL};
+			standing =
+			    (struct standing){judging->seen[i], judging->seen[i], judging->known[i], NULL};
 		judge_row(batch, &standing, items[i].tag, on_change);
 		if (i + 1 == batch->count || state_digest_compare(items[i + 1].digest, key) != 0)
 			end_key(batch, &standing, key);
@@ -61,7 +63,7 @@ static void judge_rows(struct batch *batch, enum batch_on_change on_change)
 /* A database that clusters rows by their key writes them much faster in about that order. */
 static void collect(struct batch *batch, enum batch_fate fate, size_t first)
 {
-	struct state_sort_item *items = batch->items;
+	struct state_sort_item *items = batch->judging->items;
 	size_t count = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct batch_digests *digests = &batch->digested[i];
@@ -78,16 +80,17 @@ static void collect(struct batch *batch, enum batch_fate fate, size_t first)
 enum state_result batch_keys_judge(struct batch *batch, struct state_txn *txn,
                                    const struct batch_rules *rules)
 {
+	const struct batch_judging *judging = batch->judging;
 	for (size_t i = 0; i < batch->count; i++)
-		batch->items[i] = (struct state_sort_item){batch->digested[i].key, i};
-	state_sort_items(batch->items, batch->items + batch->size.all_rows, batch->count);
+		judging->items[i] = (struct state_sort_item){batch->digested[i].key, i};
+	state_sort_items(judging->items, judging->items + batch->size.all_rows, batch->count);
 	for (size_t i = 0; i < batch->count; i++)
-		batch->digests[i] = batch->items[i].digest;
-	enum state_result result = state_run_probe_keys(txn, rules->dataset, batch->digests, batch->count,
-	                                                batch->seen, batch->known);
+		judging->digests[i] = judging->items[i].digest;
+	enum state_result result = state_run_probe_keys(txn, rules->dataset, judging->digests, batch->count,
+	                                                judging->seen, judging->known);
 	if (result != STATE_OK)
 		return result;
-	batch_memory_probe(batch->memory, batch->digests, batch->count, batch->seen, batch->known);
+	batch_memory_probe(judging->memory, judging->digests, batch->count, judging->seen, judging->known);
 	judge_rows(batch, rules->on_change);
 	collect(batch, BATCH_NEW, 0);
 	collect(batch, BATCH_UPDATE, batch->unseen_count - batch->update_count);

@@ -3,14 +3,18 @@
 
 #include "base/clock.h"
 
+static bool is_bag(const struct ingest *ingest)
+{
+	return ingest->current->options.spec.keeps_duplicates;
+}
+
 /* A bag's rows get the numbers of their occurrences. */
 static enum result number_rows(struct ingest *ingest, struct error *error)
 {
-	const struct dataset *dataset = ingest->current;
-	if (!dataset->options.spec.keeps_duplicates)
+	if (!is_bag(ingest))
 		return RESULT_OK;
 	return bag_number(&ingest->bag, ingest->options.state, &ingest->parcel.batch, ingest->open_member,
-	                  dataset->row_key, error);
+	                  ingest->current->row_key, error);
 }
 
 /* Rows that judging makes rejects of belong into the marks. */
@@ -24,7 +28,7 @@ static bool is_judged_first(const struct ingest *ingest)
 static enum result judge_first(struct ingest *ingest, struct error *error)
 {
 	struct parcel *parcel = &ingest->parcel;
-	enum result result = parcel_judge(parcel, error);
+	enum result result = parcel_judge(parcel->state, parcel->dataset, &parcel->batch, error);
 	if (result == RESULT_OK)
 		result = origins_reject(&ingest->origins, &parcel->batch, error);
 	batch_fold(&parcel->batch, &ingest->batch);
@@ -173,13 +177,27 @@ enum result commit_collect(struct ingest *ingest, struct error *error)
 	return result == RESULT_END ? RESULT_OK : unpack(ingest, result, error);
 }
 
+/* Where the engine would wait for the batch that is away (P7). To count in a bag is to write. */
+static enum result judge_meanwhile(struct ingest *ingest, struct error *error)
+{
+	if (ingest->batch.count == 0 || is_bag(ingest) || !committer_leaves_time(&ingest->committer))
+		return RESULT_OK;
+	return parcel_judge(ingest->options.state, ingest->current, &ingest->batch, error);
+}
+
 /* Packs what is open, once nothing is away. RESULT_END: there are no rows. */
 static enum result begin(struct ingest *ingest, struct error *error)
 {
+	struct error failure;
+	enum result judged = judge_meanwhile(ingest, &failure);
 	enum result result = commit_collect(ingest, error);
 	chunks_release(&ingest->chunks);
 	if (result != RESULT_OK)
 		return result;
+	if (judged != RESULT_OK) {
+		*error = failure;
+		return judged;
+	}
 	if (ingest->batch.count == 0)
 		return RESULT_END;
 	result = pack(ingest, error);

@@ -13,9 +13,22 @@ bool committer_give(struct committer *committer, struct parcel *parcel)
 	return is_given;
 }
 
+bool committer_is_away(const struct committer *committer)
+{
+	return committer->parcel != NULL;
+}
+
+bool committer_leaves_time(struct committer *committer)
+{
+	if (!committer_is_away(committer))
+		return false;
+	latch_await(&committer->parcel->recorded);
+	return committer->parcel->leaves_time;
+}
+
 enum result committer_await(struct committer *committer, struct error *error)
 {
-	if (committer->parcel == NULL)
+	if (!committer_is_away(committer))
 		return RESULT_END;
 	committer->parcel = NULL;
 	return aside_await(&committer->aside, error);

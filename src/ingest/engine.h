@@ -27,10 +27,11 @@ struct ingest {
 	struct dataset **datasets; /* those met so far */
 	size_t dataset_count;
 	struct dataset *current;
-	struct batch batch;     /* taking rows; `parcel` has the room to judge them */
-	struct borders borders; /* of its parts that have ended */
-	size_t parts;           /* that it is to have, where rows may be judged in several */
-	struct parcel parcel;   /* empty but while rows are on their way */
+	struct batch batch;           /* taking rows */
+	struct borders borders;       /* of its parts that have ended */
+	size_t parts;                 /* that it is to have, where rows may be judged in several */
+	struct parcel parcel;         /* empty but while rows are on their way */
+	struct batch_judging judging; /* for `batch` and that of `parcel` */
 	struct committer committer;
 	struct chunks chunks;
 	struct delivery *deliveries; /* under way, oldest first */

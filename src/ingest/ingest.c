@@ -34,8 +34,11 @@ static bool is_known_delivery(void *context, struct id delivery)
 
 static bool open_batches(struct ingest *ingest, const struct ingest_options *options)
 {
-	return batch_open(&ingest->parcel.batch, &options->batch, options->dry_run) == RESULT_OK &&
-	       batch_open_room(&ingest->batch, &options->batch) == RESULT_OK;
+	const struct batch_size *size = &options->batch;
+	parcel_init(&ingest->parcel);
+	return batch_open_judging(&ingest->judging, size, options->dry_run) == RESULT_OK &&
+	       batch_open(&ingest->parcel.batch, size, &ingest->judging) == RESULT_OK &&
+	       batch_open(&ingest->batch, size, &ingest->judging) == RESULT_OK;
 }
 
 enum result ingest_open(struct ingest **out, const struct ingest_options *options, struct error *error)
@@ -101,6 +104,7 @@ void ingest_close(struct ingest *ingest)
 	content_close(ingest->content);
 	origins_free(&ingest->origins);
 	batch_close(&ingest->batch);
+	batch_close_judging(&ingest->judging);
 	borders_free(&ingest->borders);
 	parcel_free(&ingest->parcel);
 	free(ingest);

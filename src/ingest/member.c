@@ -462,12 +462,14 @@ static void open_member(const struct member_input *input)
 	input->ingest->open_member = counts;
 }
 
-/* A batch is away only while records are read (P1). Its failure came before whatever ended the reading, and may ask for
- * more (I10). */
+/* A batch is away only while records are read (P1); at their end the one behind it may as well be judged meanwhile. Its
+ * failure came before whatever ended the reading, and may ask for more (I10). */
 static enum result collect(struct ingest *ingest, enum result result, struct error *error)
 {
 	struct error failure;
-	if (commit_collect(ingest, &failure) == RESULT_OK)
+	bool is_whole = result == RESULT_OK && committer_is_away(&ingest->committer);
+	enum result collected = is_whole ? commit_batch(ingest, &failure) : commit_collect(ingest, &failure);
+	if (collected == RESULT_OK)
 		return result;
 	*error = failure;
 	return failure.result;
@@ -483,9 +485,10 @@ enum result member_read(const struct member_input *input, struct error *error)
 	if (result != RESULT_OK)
 		return result;
 	open_member(input);
-	result = collect(input->ingest, read_stream(input, stream, error), error);
-	stream_close(stream);
+	result = read_stream(input, stream, error);
 	input->ingest->open_member = NULL;
+	result = collect(input->ingest, result, error);
+	stream_close(stream);
 	refused_drop_settled(&input->ingest->refused);
 	input->member->mark.member.busy_ns += clock_monotonic_ns() - started;
 	if (result == RESULT_OK)

@@ -39,9 +39,9 @@ static int compare_places(const void *left, const void *right)
 enum result origins_reject(struct origins *origins, struct batch *batch, struct error *error)
 {
 	enum result result = RESULT_OK;
-	qsort(batch->refused, batch->refused_count, sizeof *batch->refused, compare_places);
+	qsort(batch->judging->refused, batch->refused_count, sizeof *batch->judging->refused, compare_places);
 	for (size_t i = 0; result == RESULT_OK && i < batch->refused_count; i++) {
-		const struct origin *origin = &origins->origins[batch->refused[i]];
+		const struct origin *origin = &origins->origins[batch->judging->refused[i]];
 		struct rejects_row row = {
 		    .line = origin->line,
 		    .reason = "its key is stored with other values",

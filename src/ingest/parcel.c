@@ -11,6 +11,9 @@
 #include "ingest/watermark.h"
 #include "state_merge.h"
 
+/* To store a row takes at least so many times as long as to judge one. */
+enum { STORING_COSTS = 8 };
+
 static enum result commit_txn(struct state_txn *txn, struct error *error)
 {
 	struct state_error failure;
@@ -19,23 +22,27 @@ static enum result commit_txn(struct state_txn *txn, struct error *error)
 	return RESULT_OK;
 }
 
-enum result parcel_judge(struct parcel *parcel, struct error *error)
+void parcel_init(struct parcel *parcel)
 {
-	const struct dataset *dataset = parcel->dataset;
+	latch_init(&parcel->recorded);
+}
+
+enum result parcel_judge(struct state *state, const struct dataset *dataset, struct batch *batch,
+                         struct error *error)
+{
 	/* A snapshot taken now sees the pending run of the batch before (I3). */
-	struct state_txn *txn = state_txn_begin_read(parcel->state);
+	struct state_txn *txn = state_txn_begin_read(state);
 	struct batch_rules rules = {
 	    .dataset = dataset->record.id,
 	    .row_key = dataset->row_key,
 	    .is_keyed = dataset->options.spec.key_count > 0,
 	    .on_change = dataset->options.on_change,
 	};
-	enum state_result judged = batch_judge(&parcel->batch, txn, &rules);
+	enum state_result judged = batch_judge(batch, txn, &rules);
 	struct state_error failure = {.result = judged, .text = "out of memory"};
 	if (judged != STATE_OK)
 		state_txn_failure(txn, &failure);
 	state_txn_abort(txn);
-	parcel->is_judged = judged == STATE_OK;
 	return judged == STATE_OK ? RESULT_OK
 	                          : dataset_state_error(error, &failure, "cannot probe the seen-set");
 }
@@ -152,16 +159,21 @@ static enum result put_intent(struct parcel *parcel, const struct state_segment 
 	    .watermark = watermark_after(dataset, &parcel->record.watermark, rows),
 	};
 	if (dataset->options.spec.key_count == 0) {
-		batch.digests = rows->digests;
+		batch.digests = rows->judging->digests;
 		batch.digest_count = rows->unseen_count;
 	} else {
-		batch.entries = rows->entries;
+		batch.entries = rows->judging->entries;
 		batch.entry_count = rows->unseen_count;
 		batch.new_count = rows->unseen_count - rows->update_count;
 	}
 	memcpy(batch.batch_id, parcel->batch_id.bytes, sizeof batch.batch_id);
 	state_batch_put(txn, &batch);
-	return record(parcel, txn, error);
+	enum result result = record(parcel, txn, error);
+	if (result == RESULT_OK && parcel->is_last) {
+		parcel->leaves_time = rows->unseen_count >= rows->count / STORING_COSTS;
+		latch_open(&parcel->recorded);
+	}
+	return result;
 }
 
 /* Nothing of it is moved on by preparing the batch. */
@@ -197,7 +209,8 @@ static enum result prepare(void *context, struct error *error)
 	if (result == RESULT_OK)
 		result = put_intent(parcel, is_kept ? &segment : NULL, error);
 	if (result == RESULT_OK)
-		result = parcel_merge(parcel, parcel->batch.unseen_count + parcel->border.chunks.count, error);
+		result =
+		    parcel_merge(parcel, parcel->batch.unseen_count + parcel->border.chunks.count, error);
 	return result;
 }
 
@@ -249,6 +262,7 @@ static enum result join(struct parcel *parcel, size_t first, size_t end, struct 
 	if (parcel->is_stored)
 		parcel->batch_id = id_random();
 	parcel->is_recorded = parcel->is_stored = false;
+	parcel->is_last = end == parcel->borders.count;
 	if (borders_join(&parcel->borders, first, end, &parcel->border) != RESULT_OK)
 		return error_set(error, RESULT_NO_MEMORY, "out of memory");
 	return RESULT_OK;
@@ -259,9 +273,11 @@ enum result parcel_join_all(struct parcel *parcel, struct error *error)
 	return join(parcel, 0, parcel->borders.count, error);
 }
 
-enum result parcel_store(struct parcel *parcel, struct error *error)
+static enum result store(struct parcel *parcel, struct error *error)
 {
-	enum result result = parcel->is_judged ? RESULT_OK : parcel_judge(parcel, error);
+	enum result result = RESULT_OK;
+	if (!parcel->batch.is_judged)
+		result = parcel_judge(parcel->state, parcel->dataset, &parcel->batch, error);
 	if (result != RESULT_OK)
 		return result;
 	count_rows(parcel);
@@ -278,13 +294,21 @@ enum result parcel_store(struct parcel *parcel, struct error *error)
 	return result;
 }
 
+enum result parcel_store(struct parcel *parcel, struct error *error)
+{
+	enum result result = store(parcel, error);
+	latch_open(&parcel->recorded);
+	return result;
+}
+
 void parcel_clear(struct parcel *parcel)
 {
 	batch_clear(&parcel->batch);
 	borders_clear(&parcel->borders);
 	borders_clear_one(&parcel->border);
 	parcel->stored_count = 0;
-	parcel->is_judged = parcel->is_recorded = parcel->is_stored = false;
+	parcel->is_recorded = parcel->is_stored = parcel->leaves_time = false;
+	latch_close(&parcel->recorded);
 }
 
 void parcel_free(struct parcel *parcel)
@@ -293,4 +317,5 @@ void parcel_free(struct parcel *parcel)
 	batch_close(&parcel->batch);
 	borders_free(&parcel->borders);
 	borders_free_one(&parcel->border);
+	latch_free(&parcel->recorded);
 }

@@ -2,7 +2,7 @@
 /*
  * The commit order of DESIGN.md ("One batch"), as the code has it; tests/model/check searches all of it.
  *
- * A delivery of five records is dropped twice: A, B, A again, one that is rejected, C. Batches hold one or two
+ * A delivery of five records is dropped twice: A, B, B again, one that is rejected, C. Batches hold one or two
  * rows, chosen anew each time, so that what is read again after a failure is composed differently; two of them may be
  * judged together, from one snapshot, and stored one after the other or joined in one batch. Two rows in one
  * table may never be the same (promise 2, checked whenever the server commits); when the program is done, every
@@ -16,6 +16,7 @@
  *   open_rejects           rejects_open(); sync_rejects: step 0, rejects_sync()
  *   end_part               batch_end_part(), borders_add()
  *   judge_batch            parcel_judge(), batch_judge(); what of it goes together: batch_select()
+ *   judge_meanwhile        judge_meanwhile(), parcel_judge()
  *   put_intent             put_intent(): state_batch_put(), and dataset_promote() where promotion_due (step 1)
  *   store                  the sinks' store(): advance_head(), rows, insert_ledger(), COMMIT (step 2)
  *   promote, discard       state_batch_promote(), state_batch_discard()
@@ -24,12 +25,12 @@
  *
  * One LMDB transaction is one atomic step, and so is one transaction of the sink, but for its COMMIT, which may
  * fail, succeed without an answer, or be left on the server, which ends it later. While a batch is being stored the
- * engine reads on (P1 to P5 in DESIGN); so does this, by as much as a batch can hold.
+ * engine reads on, and may judge what it read (P1 to P7 in DESIGN); so does this, by a row.
  *
  * Bounds: KILLS, FAULTS (of the sink); EPOCHS, because two programs may outbid each other for ever. World: FALLBACK
  * the table is put back to a copy; STATE_DELETED, STATE_OLD the state is lost or put back to a copy; COPIED a second
  * program runs on a copy of the state. Mistakes that must be found: JUDGE_BY_SELECT, NO_FENCE, NO_SWAP, ONE_BY_ONE,
- * KEEP_TAKEN_BACK, LATE_REJECTS, PARTS_APART, LATE_BORDER.
+ * KEEP_TAKEN_BACK, LATE_REJECTS, PARTS_APART, LATE_BORDER, EARLY_SNAPSHOT, BEFORE_THE_LAST.
  */
 #ifndef KILLS
 #define KILLS 2
@@ -51,7 +52,7 @@
 #define ALL 7
 #define REJECT 0
 /* The row of a record, as a bit. */
-#define ROW(i) ((i) == 1 -> 2 : ((i) == 3 -> REJECT : ((i) == 4 -> 4 : 1)))
+#define ROW(i) ((i) == 1 || (i) == 2 -> 2 : ((i) == 3 -> REJECT : ((i) == 4 -> 4 : 1)))
 #define BITS(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1))
 
 typedef state_t { /* what LMDB holds */
@@ -209,6 +210,9 @@ proctype program(byte me)
 	/* The batch at hand, and what is stored behind it. */
 	byte b_pos, b_rejected, b_new;
 	byte later, later_pos, later_rejected;
+	/* Of the rows that were read while it was stored, once they are judged. */
+	bool is_found;
+	byte found;
 	bool was_killed, taken_back;
 	atomic { synced = reject_file[me]; written = reject_file[me] }
 
@@ -222,6 +226,7 @@ start:	atomic {
 		rows = 0; count = 0; unseen = 0; epoch = 0; seq = 0; id = 0;
 		part_rows = 0; part_pos = 0; part_rejected = 0;
 		b_pos = 0; b_rejected = 0; b_new = 0; later = 0; later_pos = 0; later_rejected = 0;
+		is_found = false; found = 0;
 		synced = reject_file[me]; written = reject_file[me]
 	}
 #ifdef STATE_DELETED
@@ -376,6 +381,7 @@ continue_batch:
 #else
 		later = rows & ~(state[me].seen | state[me].p_run | unseen);
 #endif
+		if :: is_found -> later = found; is_found = false; found = 0 :: else fi;
 		b_new = new + BITS(unseen);
 		new = b_new + BITS(later);
 #ifdef LATE_BORDER
@@ -410,10 +416,26 @@ intent:	MAY_BE_KILLED;
 		state[me].p_rejected = b_rejected;
 		state[me].p_new = b_new
 	}
-	/* Read ahead; what is judged next has this batch's run in the snapshot. */
+	/* Read ahead. */
 	atomic {
 		if
 		:: count == 0 && pos < RECORDS && ROW(pos) != REJECT -> rows = ROW(pos); count = 1; pos++
+		:: true
+		fi
+	}
+	/* judge_meanwhile: this batch's run is in the snapshot, and none is to follow. */
+	atomic {
+		if
+#ifdef BEFORE_THE_LAST
+		:: count > 0 && !is_found -> is_found = true;
+#else
+		:: count > 0 && !is_found && later == 0 -> is_found = true;
+#endif
+#ifdef EARLY_SNAPSHOT
+			found = rows & ~state[me].seen
+#else
+			found = rows & ~(state[me].seen | state[me].p_run)
+#endif
 		:: true
 		fi
 	}
@@ -449,6 +471,7 @@ intent:	MAY_BE_KILLED;
 			unseen = later; b_pos = later_pos; b_rejected = later_rejected; b_new = b_new + BITS(later);
 			later = 0; later_pos = 0; later_rejected = 0;
 			goto intent
+		:: later == 0 && is_found -> goto continue_batch
 		:: else -> goto read
 		fi
 	}

@@ -12,6 +12,7 @@ static const uint8_t KEY[ROW_KEY_SIZE] = {1, 2, 3};
 static char *directory;
 static struct state *state;
 static struct batch batch;
+static struct batch_judging judging;
 static struct state_counts counts;
 static struct batch_rules rules;
 
@@ -28,17 +29,24 @@ static void setup(void)
 static void teardown(void)
 {
 	batch_close(&batch);
+	batch_close_judging(&judging);
 	state_close(state);
 	scratch_remove(directory);
 }
 
 TestSuite(batch, .init = setup, .fini = teardown);
 
+static void open_sized(const struct batch_size *size, bool is_dry)
+{
+	cr_assert_eq(batch_open_judging(&judging, size, is_dry), RESULT_OK);
+	cr_assert_eq(batch_open(&batch, size, &judging), RESULT_OK);
+}
+
 /* Of one part. */
 static void open_batch(size_t rows, size_t bytes, bool is_dry)
 {
 	struct batch_size size = {rows, bytes, rows, bytes};
-	cr_assert_eq(batch_open(&batch, &size, is_dry), RESULT_OK);
+	open_sized(&size, is_dry);
 }
 
 static void add(const char *row)
@@ -100,7 +108,7 @@ Test(batch, the_digests_of_unseen_rows_rise_strictly)
 	judge();
 	cr_assert_eq(batch.unseen_count, 700);
 	for (size_t i = 1; i < batch.unseen_count; i++)
-		cr_assert_lt(state_digest_compare(batch.digests[i - 1], batch.digests[i]), 0);
+		cr_assert_lt(state_digest_compare(judging.digests[i - 1], judging.digests[i]), 0);
 }
 
 Test(batch, it_is_full_by_rows_or_by_bytes)
@@ -168,7 +176,7 @@ Test(batch, every_row_counts_once_whatever_stands_before_it)
 /* Parts of two rows each, of which these are to be stored. */
 static void judge_parts(const struct batch_size *size, const char *const *rows, size_t count)
 {
-	cr_assert_eq(batch_open(&batch, size, false), RESULT_OK);
+	open_sized(size, false);
 	for (size_t i = 0; i < count; i++) {
 		add(rows[i]);
 		if (i % 2 == 1)
@@ -186,11 +194,11 @@ static void expect_selected(const char *const *rows, size_t count)
 		struct row_digest digest = row_digest(row, KEY);
 		size_t place = 0;
 		while (place < count &&
-		       (batch.digests[place].hi != digest.hi || batch.digests[place].lo != digest.lo))
+		       (judging.digests[place].hi != digest.hi || judging.digests[place].lo != digest.lo))
 			place++;
 		cr_assert_lt(place, count, "the digest of %s", rows[i]);
 		if (i > 0)
-			cr_assert_lt(state_digest_compare(batch.digests[i - 1], batch.digests[i]), 0);
+			cr_assert_lt(state_digest_compare(judging.digests[i - 1], judging.digests[i]), 0);
 	}
 }
 
@@ -207,6 +215,41 @@ Test(batch, parts_are_joined_as_far_as_one_transaction_goes)
 	cr_assert_eq(counts.duplicate, 4);
 }
 
+Test(batch, the_open_part_may_end_when_it_was_judged)
+{
+	struct batch_size size = {3, 1 << 20, 100, 1 << 20};
+	const char *const rows[] = {"a", "b", "c", "d", "e"};
+	judge_parts(&size, rows, 5);
+	cr_assert_eq(batch.part_count, 2);
+	cr_assert_eq(batch_end_part(&batch), RESULT_OK);
+	cr_assert_eq(batch_select(&batch, 0), 1);
+	expect_selected((const char *const[]){"a", "b"}, 2);
+	cr_assert_eq(batch_select(&batch, 1), 3);
+	expect_selected((const char *const[]){"c", "d", "e"}, 3);
+}
+
+/* As they do for a batch that is read and judged while another is stored. */
+Test(batch, what_was_judged_of_one_is_kept_while_another_is_judged)
+{
+	open_batch(16, 1 << 20, false);
+	add("a");
+	add("b");
+	judge();
+	struct batch stored;
+	cr_assert_eq(batch_open(&stored, &batch.size, &judging), RESULT_OK);
+	batch_take(&stored, &batch);
+	cr_assert_eq(batch.count, 0);
+	cr_assert_not(batch.is_judged);
+	add("c");
+	judge();
+	cr_assert_eq(batch.unseen_count, 1);
+	cr_assert(slice_equal(batch.unseen[0], slice_from_string("c")));
+	cr_assert_eq(stored.unseen_count, 2);
+	cr_assert(slice_equal(stored.unseen[0], slice_from_string("a")));
+	cr_assert(slice_equal(stored.unseen[1], slice_from_string("b")));
+	batch_close(&stored);
+}
+
 Test(batch, parts_of_which_nothing_is_to_be_stored_fit_any_transaction)
 {
 	struct batch_size size = {2, 4, 100, 1 << 20};
@@ -221,7 +264,7 @@ Test(batch, parts_of_which_nothing_is_to_be_stored_fit_any_transaction)
 Test(batch, the_last_part_ends_where_there_is_no_room_for_more)
 {
 	struct batch_size size = {2, 1 << 20, 5, 100};
-	cr_assert_eq(batch_open(&batch, &size, false), RESULT_OK);
+	open_sized(&size, false);
 	add("a");
 	add("b");
 	cr_assert(batch_is_full(&batch));
@@ -236,8 +279,9 @@ Test(batch, the_last_part_ends_where_there_is_no_room_for_more)
 	cr_assert(batch_is_full(&batch));
 	cr_assert_not(batch_has_room(&batch, BATCH_PARTS_MAX), "by rows");
 	batch_close(&batch);
+	batch_close_judging(&judging);
 	size.all_rows = 100;
-	cr_assert_eq(batch_open(&batch, &size, false), RESULT_OK);
+	open_sized(&size, false);
 	for (int i = 0; i < 10; i++)
 		add("0123456789");
 	cr_assert_not(batch_has_room(&batch, BATCH_PARTS_MAX), "by bytes");

@@ -252,6 +252,58 @@ Test(committer, a_failure_is_heard_of_before_the_next_batch_goes)
 	cr_assert_eq(ingest->batch.count, 1, "it was not packed");
 }
 
+/* Lets the batch that is stored go when the next one is judged. */
+static void *let_go_when_judged(void *context)
+{
+	(void)context;
+	while (!__atomic_load_n(&ingest->batch.is_judged, __ATOMIC_RELAXED))
+		sched_yield();
+	sem_post(&let_go);
+	return NULL;
+}
+
+Test(committer, the_next_batch_is_judged_while_one_is_stored)
+{
+	is_held = true;
+	add("a");
+	add("b");
+	give();
+	add("a");
+	add("c");
+	add("first");
+	pthread_t helper;
+	cr_assert_eq(pthread_create(&helper, NULL, let_go_when_judged, NULL), 0);
+	give();
+	pthread_join(helper, NULL);
+	sem_post(&let_go);
+	collect();
+	cr_assert_eq(fake_sink_row_count(sink), 4);
+	cr_assert_eq(counts.new, 3);
+	cr_assert_eq(counts.duplicate, 2, "the rows that are pending count as seen");
+}
+
+Test(committer, what_was_judged_falls_with_the_batch_before)
+{
+	struct error error;
+	is_held = is_failing = true;
+	add("a");
+	give();
+	add("a");
+	pthread_t helper;
+	cr_assert_eq(pthread_create(&helper, NULL, let_go_when_judged, NULL), 0);
+	cr_assert_eq(commit_ahead(ingest, &error), RESULT_UNREACHABLE);
+	pthread_join(helper, NULL);
+	is_held = is_failing = false;
+	cr_assert_eq(ingest_recover(ingest, false, &error), RESULT_OK, "%s", error.message);
+	make_dataset();
+	counts = (struct state_counts){0};
+	add("a");
+	give();
+	collect();
+	cr_assert_eq(counts.new, 1, "nobody has stored it");
+	cr_assert_eq(fake_sink_row_count(sink), 2);
+}
+
 /* Lets the first batch go when the second is full. */
 static void *let_go_late(void *context)
 {
