@@ -119,6 +119,7 @@ Test(batch, it_is_full_by_rows_or_by_bytes)
 	add("b");
 	cr_assert(batch_is_full(&batch));
 	batch_close(&batch);
+	batch_close_judging(&judging);
 	open_batch(100, 8, false);
 	add("12345678");
 	cr_assert(batch_is_full(&batch));
