@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine_fixture.h"
 #include "fake_sink.h"
 #include "ingest/ingest.h"
 #include "record_input.h"
@@ -64,24 +65,14 @@ static void on_report(void *context, const struct ingest_report *report)
 
 static void open_engine(void)
 {
-	struct state_options state_options = {.directory = state_path};
-	struct state_error failure;
-	cr_assert_eq(state_open(&state, &state_options, &failure), STATE_OK, "%s", failure.text);
 	struct ingest_options options = {
-	    .state = state,
 	    .sink = sink,
-	    .create_unmatched = true,
-	    .done = rejected,
-	    .rejected = rejected,
 	    .batch = {.rows = 5000, .bytes = 1 << 22, .all_rows = 4 * 5000, .all_bytes = 1 << 23},
 	    .max_field = usual.max_field,
-	    .max_columns = 100,
-	    .limits = {.max_members = 10, .max_ratio = 100},
 	    .stop = &stop,
 	    .report = on_report,
 	};
-	struct error error;
-	cr_assert_eq(ingest_open(&ingest, &options, &error), RESULT_OK, "%s", error.message);
+	engine_fixture_open(&ingest, &state, state_path, rejected, &options);
 }
 
 static void close_engine(void)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine_fixture.h"
 #include "fake_sink.h"
 #include "ingest/commit.h"
 #include "no_threads.h"
@@ -89,25 +90,15 @@ static void on_stored(void *context, double seconds)
 
 static void open_engine(void)
 {
-	struct state_options state_options = {.directory = state_path};
-	struct state_error failure;
-	cr_assert_eq(state_open(&state, &state_options, &failure), STATE_OK, "%s", failure.text);
 	struct ingest_options options = {
-	    .state = state,
 	    .sink = sink,
-	    .create_unmatched = true,
-	    .done = rejected,
-	    .rejected = rejected,
 	    .batch = {.rows = ROWS, .bytes = 1 << 20, .all_rows = ROWS, .all_bytes = 1 << 20},
 	    .max_field = 1 << 20,
-	    .max_columns = 100,
-	    .limits = {.max_members = 10, .max_ratio = 100},
 	    .stop = &stop,
 	    .report = on_report,
 	    .stored = on_stored,
 	};
-	struct error error;
-	cr_assert_eq(ingest_open(&ingest, &options, &error), RESULT_OK, "%s", error.message);
+	engine_fixture_open(&ingest, &state, state_path, rejected, &options);
 }
 
 /* The dataset is there, with one row, and the batch is its. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine_fixture.h"
 #include "fake_sink.h"
 #include "ingest/engine.h"
 #include "scratch.h"
@@ -60,24 +61,14 @@ static void on_report(void *context, const struct ingest_report *report)
 
 static void open_engine(size_t bytes)
 {
-	struct state_options state_options = {.directory = state_path};
-	struct state_error failure;
-	cr_assert_eq(state_open(&state, &state_options, &failure), STATE_OK, "%s", failure.text);
 	struct ingest_options options = {
-	    .state = state,
 	    .sink = sink,
-	    .create_unmatched = true,
-	    .done = rejected,
-	    .rejected = rejected,
 	    .batch = {.rows = ROWS, .bytes = bytes, .all_rows = PARTS * ROWS, .all_bytes = 1 << 22},
 	    .max_field = 1 << 20,
-	    .max_columns = 100,
-	    .limits = {.max_members = 10, .max_ratio = 100},
 	    .stop = &stop,
 	    .report = on_report,
 	};
-	struct error error;
-	cr_assert_eq(ingest_open(&ingest, &options, &error), RESULT_OK, "%s", error.message);
+	engine_fixture_open(&ingest, &state, state_path, rejected, &options);
 }
 
 static void setup(void)
