@@ -273,26 +273,37 @@ Test(committer, the_next_batch_is_judged_while_one_is_stored)
 	cr_assert_eq(counts.duplicate, 2, "the rows that are pending count as seen");
 }
 
+/* Of one batch, and the same rows again. */
+static char *write_rows_twice(void)
+{
+	char *path = scratch_path(root, "twice.csv");
+	FILE *file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs("text\n", file);
+	for (int i = 0; i < 2 * ROWS; i++)
+		fprintf(file, "row %d\n", i % ROWS);
+	fclose(file);
+	return path;
+}
+
 Test(committer, what_was_judged_falls_with_the_batch_before)
 {
 	struct error error;
+	char *path = write_rows_twice();
 	is_held = is_failing = true;
-	add("a");
-	give();
-	add("a");
 	pthread_t helper;
 	cr_assert_eq(pthread_create(&helper, NULL, let_go_when_judged, NULL), 0);
-	cr_assert_eq(commit_ahead(ingest, &error), RESULT_UNREACHABLE);
+	struct ingest_file given = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_UNREACHABLE);
 	pthread_join(helper, NULL);
 	is_held = is_failing = false;
+	cr_assert_eq(ingest->batch.count, 0);
 	cr_assert_eq(ingest_recover(ingest, false, &error), RESULT_OK, "%s", error.message);
-	make_dataset();
-	counts = (struct state_counts){0};
-	add("a");
-	give();
-	collect();
-	cr_assert_eq(counts.new, 1, "nobody has stored it");
-	cr_assert_eq(fake_sink_row_count(sink), 2);
+	cr_assert_eq(ingest_one(ingest, &given, &error), RESULT_OK, "%s", error.message);
+	close(given.fd);
+	cr_assert_eq(last_new, ROWS, "they were seen only by the judgement that fell");
+	cr_assert_eq(fake_sink_row_count(sink), 1 + ROWS);
+	free(path);
 }
 
 /* Lets the first batch go when the second is full. */
