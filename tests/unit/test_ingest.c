@@ -242,3 +242,30 @@ Test(ingest, a_stop_leaves_what_is_live_and_nothing_else)
 	close_engine();
 	sink->interface->close(sink);
 }
+
+Test(ingest, a_batch_spans_small_deliveries)
+{
+	enum { SMALL_FILES = 12, ROWS_OF_EACH = 2 };
+	struct error error;
+	sink = fake_sink_open((struct fake_sink_odds){0}, 1);
+	open_engine();
+	for (int i = 0; i < SMALL_FILES; i++) {
+		char name[32], text[64];
+		snprintf(name, sizeof name, "small%d.csv", i);
+		snprintf(text, sizeof text, "id,text\n%d,one\n%d,other\n", i, i);
+		char *path = scratch_path(root, name);
+		scratch_write(path, text);
+		struct ingest_file file = {.path = path, .fd = open(path, O_RDONLY), .dataset = "t"};
+		cr_assert_eq(ingest_read(ingest, &file, &error), RESULT_OK, "%s", error.message);
+		close(file.fd);
+		free(path);
+	}
+	cr_assert_eq(fake_sink_batches(sink), 2, "of ten rows each");
+	cr_assert_eq(ingest_flush(ingest, &error), RESULT_OK, "%s", error.message);
+	cr_assert_eq(fake_sink_batches(sink), 3);
+	cr_assert_eq(fake_sink_row_count(sink), SMALL_FILES * ROWS_OF_EACH);
+	cr_assert_eq(told.reports, SMALL_FILES);
+	cr_assert_eq(told.new, SMALL_FILES * ROWS_OF_EACH);
+	close_engine();
+	sink->interface->close(sink);
+}
